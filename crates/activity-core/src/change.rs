@@ -1,0 +1,249 @@
+//! Changes of an activity, and the one set of rules by which every store carries them out.
+//!
+//! [`Write::decide`] is the transition table. A store reads the present [`State`], asks it, and writes what it
+//! answers, all in one atomic step, so that two writers who race to a terminal status have exactly one winner.
+
+use std::time::Duration;
+
+use crate::{Activity, AgentId, Attempt, Error, Message, Percent, RequestId, Status};
+
+/// How many request ids an activity remembers: a write that comes again within that many is not repeated.
+pub const REMEMBERED_REQUESTS: usize = 16;
+
+/// One change of an activity: by whom, what, and what the log says of it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Write {
+    /// The activity.
+    pub id: AgentId,
+    /// The name of this write; sending it again changes nothing.
+    pub request: RequestId,
+    /// The attempt that the writer belongs to; nothing when it belongs to none (an operator, a service).
+    pub attempt: Option<Attempt>,
+    /// What changes.
+    pub change: Change,
+    /// What the log says.
+    pub message: Message,
+}
+
+impl Write {
+    /// A change by a writer that belongs to no attempt.
+    #[must_use]
+    pub fn new(id: AgentId, request: RequestId, change: Change, message: Message) -> Self {
+        Self { id, request, attempt: None, change, message }
+    }
+
+    /// The same by a writer of this attempt.
+    #[must_use]
+    pub fn of_attempt(mut self, attempt: Option<Attempt>) -> Self {
+        self.attempt = attempt;
+        self
+    }
+}
+
+/// What a write changes.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Queued becomes running.
+    Start {
+        /// The lease under which it is held; without one it is held until it ends.
+        lease: Option<LeaseTerms>,
+        /// The percentage that it starts with, normally 0.
+        percentage: Percent,
+    },
+    /// Running goes on.
+    Progress {
+        /// The new percentage; nothing leaves it as it is.
+        percentage: Option<Percent>,
+        /// Whether the percentage may only rise: a lower one then leaves it as it is.
+        only_raise: bool,
+    },
+    /// Running becomes complete.
+    Complete {
+        /// The final percentage, normally 100.
+        percentage: Percent,
+    },
+    /// Queued or running becomes error.
+    Fail {
+        /// The final percentage; nothing leaves it as it is.
+        percentage: Option<Percent>,
+    },
+    /// Queued or running becomes canceled.
+    Cancel,
+    /// Running becomes error, but only when its lease has expired at the store.
+    Lose,
+    /// Running becomes queued again, as the next attempt, at 0 %. Where a cancellation was asked for, it becomes
+    /// canceled instead.
+    Requeue,
+    /// Error or canceled becomes queued again, as the next attempt, at 0 %. Only when somebody asks for it.
+    Retry,
+}
+
+impl Change {
+    /// The status that the change leads to.
+    #[must_use]
+    pub fn target(&self) -> Status {
+        match self {
+            Self::Start { .. } | Self::Progress { .. } => Status::Running,
+            Self::Complete { .. } => Status::Complete,
+            Self::Fail { .. } | Self::Lose => Status::Error,
+            Self::Cancel => Status::Canceled,
+            Self::Requeue | Self::Retry => Status::Queued,
+        }
+    }
+
+    /// Whether the table allows the change from `status`.
+    #[must_use]
+    pub fn is_allowed_from(&self, status: Status) -> bool {
+        match self {
+            Self::Start { .. } => status == Status::Queued,
+            Self::Progress { .. } | Self::Complete { .. } | Self::Lose | Self::Requeue => {
+                status == Status::Running
+            }
+            Self::Fail { .. } | Self::Cancel => !status.is_terminal(),
+            Self::Retry => matches!(status, Status::Error | Status::Canceled),
+        }
+    }
+}
+
+/// A time-limited claim on an activity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseTerms {
+    /// Who holds it, for people: a host and a process, for example.
+    pub owner: String,
+    /// How long it holds from each renewal on.
+    pub ttl: Duration,
+}
+
+/// What a store must know of an activity to decide a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Its status.
+    pub status: Status,
+    /// Its percentage.
+    pub percentage: Percent,
+    /// Its attempt.
+    pub attempt: Attempt,
+    /// Whether somebody asked to cancel it.
+    pub cancel_requested: bool,
+    /// Whether its lease has expired by the store's clock; false without a lease.
+    pub lease_expired: bool,
+}
+
+impl State {
+    /// The state of a record whose lease is as said.
+    #[must_use]
+    pub fn of(activity: &Activity, lease_expired: bool) -> Self {
+        Self {
+            status: activity.status,
+            percentage: activity.percentage,
+            attempt: activity.attempt,
+            cancel_requested: activity.cancel_requested.is_some(),
+            lease_expired,
+        }
+    }
+}
+
+/// What an allowed change makes of an activity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// Its status from now on.
+    pub status: Status,
+    /// Its percentage from now on.
+    pub percentage: Percent,
+    /// Its attempt from now on.
+    pub attempt: Attempt,
+    /// Whether the log entry only reports progress.
+    pub progress: bool,
+}
+
+impl Write {
+    /// What the change makes of an activity in this state, or why it is refused.
+    ///
+    /// The attempt is looked at first: a worker whose attempt was replaced learns that, whatever else is true.
+    pub fn decide(&self, state: State) -> Result<Next, Error> {
+        if let Some(given) = self.attempt
+            && given != state.attempt
+        {
+            return Err(Error::StaleAttempt { id: self.id, given, current: state.attempt });
+        }
+        if !self.change.is_allowed_from(state.status) {
+            return Err(Error::Refused { id: self.id, from: state.status, to: self.change.target() });
+        }
+        if self.change == Change::Lose && !state.lease_expired {
+            return Err(Error::LeaseHeld { id: self.id });
+        }
+        Ok(self.next(state))
+    }
+
+    fn next(&self, state: State) -> Next {
+        let kept = Next {
+            status: self.change.target(),
+            percentage: state.percentage,
+            attempt: state.attempt,
+            progress: false,
+        };
+        match &self.change {
+            Change::Start { percentage, .. } => Next { percentage: *percentage, ..kept },
+            Change::Cancel | Change::Lose => kept,
+            Change::Progress { percentage, only_raise } => {
+                let asked = percentage.unwrap_or(state.percentage);
+                let percentage = if *only_raise { asked.max(state.percentage) } else { asked };
+                Next { percentage, progress: true, ..kept }
+            }
+            Change::Complete { percentage } => Next { percentage: *percentage, ..kept },
+            Change::Fail { percentage } => {
+                Next { percentage: percentage.unwrap_or(state.percentage), ..kept }
+            }
+            Change::Requeue if state.cancel_requested => Next { status: Status::Canceled, ..kept },
+            Change::Requeue | Change::Retry => {
+                Next { percentage: Percent::ZERO, attempt: state.attempt.next(), ..kept }
+            }
+        }
+    }
+}
+
+/// What a write has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Written {
+    /// The number of its log entry.
+    pub seq: u64,
+    /// The status after it.
+    pub status: Status,
+    /// The percentage after it.
+    pub percentage: Percent,
+    /// The attempt after it: what a start hands to the worker as its fencing number.
+    pub attempt: Attempt,
+}
+
+impl Written {
+    /// What the log entry of this number and `next` say.
+    #[must_use]
+    pub fn new(seq: u64, next: Next) -> Self {
+        Self { seq, status: next.status, percentage: next.percentage, attempt: next.attempt }
+    }
+}
+
+/// What a request to cancel has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CancelOutcome {
+    /// It was queued and is canceled now.
+    Canceled,
+    /// It is running; its holder has been asked to stop.
+    Requested,
+    /// It had ended already, with this status.
+    AlreadyEnded(Status),
+}
+
+/// Why the work on an activity should stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StopRequest {
+    /// Somebody asked to cancel it, for this reason.
+    Cancel(Message),
+    /// The attempt is over: the activity has ended, was purged, or another attempt has replaced this one.
+    Superseded,
+}

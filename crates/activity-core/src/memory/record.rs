@@ -1,0 +1,183 @@
+//! One activity in memory: its record, its log in two parts, and who waits for it to stop.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::PROGRESS_KEPT;
+use crate::change::{Next, REMEMBERED_REQUESTS};
+use crate::{
+    Activity, Change, Detail, LeaseTerms, LogEntry, LogQuery, Message, RequestId, Status, StopRequest,
+    Timestamp, Written,
+};
+
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) activity: Activity,
+    /// Entries that changed the status: kept for good.
+    changes: Vec<LogEntry>,
+    /// Entries that only reported progress: the newest [`PROGRESS_KEPT`] of them.
+    progress: VecDeque<LogEntry>,
+    next_seq: u64,
+    trimmed_before: u64,
+    requests: VecDeque<(RequestId, Written)>,
+    pub(super) lease: Option<Lease>,
+    waiting: Vec<oneshot::Sender<StopRequest>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) owner: String,
+    pub(super) expires: Instant,
+    pub(super) renewed: Timestamp,
+}
+
+impl Lease {
+    fn granted(terms: &LeaseTerms, at: Timestamp) -> Self {
+        Self { owner: terms.owner.clone(), expires: Instant::now() + terms.ttl, renewed: at }
+    }
+
+    pub(super) fn has_expired(&self) -> bool {
+        Instant::now() >= self.expires
+    }
+
+    pub(super) fn renew(&mut self, ttl: Duration, at: Timestamp) {
+        self.expires = Instant::now() + ttl;
+        self.renewed = at;
+    }
+}
+
+impl Record {
+    pub(super) fn new(activity: Activity) -> Self {
+        Self {
+            changes: vec![LogEntry::new(1, activity.created, &activity, false)],
+            activity,
+            progress: VecDeque::new(),
+            next_seq: 2,
+            trimmed_before: 0,
+            requests: VecDeque::new(),
+            lease: None,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// The log entry of a record that was just created.
+    pub(super) fn first_entry(&self) -> LogEntry {
+        LogEntry::new(1, self.activity.created, &self.activity, false)
+    }
+
+    /// What the write of this name has done, when it is one of the last ones.
+    pub(super) fn remembered(&self, request: RequestId) -> Option<Written> {
+        self.requests.iter().find(|(known, _)| *known == request).map(|(_, written)| *written)
+    }
+
+    /// Carries out a change that was allowed, and answers with its log entry.
+    pub(super) fn apply(
+        &mut self,
+        change: &Change,
+        request: RequestId,
+        next: Next,
+        message: Message,
+        at: Timestamp,
+    ) -> (Written, LogEntry) {
+        let (activity, seq) = (&mut self.activity, self.next_seq);
+        activity.status = next.status;
+        activity.percentage = next.percentage;
+        activity.attempt = next.attempt;
+        activity.message = message;
+        activity.updated = at;
+        if !next.progress {
+            self.enter(change, at);
+        }
+        self.next_seq += 1;
+        let entry = LogEntry::new(seq, at, &self.activity, next.progress);
+        self.log(entry.clone());
+        let written = Written::new(seq, next);
+        if self.requests.len() == REMEMBERED_REQUESTS {
+            self.requests.pop_front();
+        }
+        self.requests.push_back((request, written));
+        (written, entry)
+    }
+
+    /// What a new status brings with it: times, the lease, and the end of whoever worked until now.
+    fn enter(&mut self, change: &Change, at: Timestamp) {
+        self.lease = None;
+        let activity = &mut self.activity;
+        match activity.status {
+            Status::Running => {
+                activity.started = Some(at);
+                if let Change::Start { lease: Some(terms), .. } = change {
+                    self.lease = Some(Lease::granted(terms, at));
+                }
+            }
+            Status::Queued => {
+                activity.started = None;
+                activity.ended = None;
+                activity.cancel_requested = None;
+                self.waiting.clear();
+            }
+            Status::Complete | Status::Error | Status::Canceled => {
+                activity.ended = Some(at);
+                self.waiting.clear();
+            }
+        }
+    }
+
+    fn log(&mut self, entry: LogEntry) {
+        if !entry.progress {
+            self.changes.push(entry);
+            return;
+        }
+        if self.progress.len() == PROGRESS_KEPT
+            && let Some(trimmed) = self.progress.pop_front()
+        {
+            self.trimmed_before = trimmed.seq + 1;
+        }
+        self.progress.push_back(entry);
+    }
+
+    /// Keeps the first reason and tells whoever waits.
+    pub(super) fn ask_to_stop(&mut self, reason: &Message) -> bool {
+        if self.activity.cancel_requested.is_some() {
+            return false;
+        }
+        self.activity.cancel_requested = Some(reason.clone());
+        for waiter in self.waiting.drain(..) {
+            // A waiter that is gone does not need to know.
+            let _ = waiter.send(StopRequest::Cancel(reason.clone()));
+        }
+        true
+    }
+
+    pub(super) fn wait(&mut self) -> oneshot::Receiver<StopRequest> {
+        self.waiting.retain(|waiter| !waiter.is_closed());
+        let (tell, told) = oneshot::channel();
+        self.waiting.push(tell);
+        told
+    }
+
+    pub(super) fn detail(&self, query: LogQuery) -> Detail {
+        let skipped = self.changes.partition_point(|entry| entry.seq < query.from);
+        let mut changes = self.changes.iter().skip(skipped).peekable();
+        let skipped = self.progress.partition_point(|entry| entry.seq < query.from);
+        let mut progress = self.progress.iter().skip(skipped).peekable();
+        let mut log = Vec::new();
+        let next = loop {
+            let from_changes = match (changes.peek(), progress.peek()) {
+                (Some(change), Some(report)) => change.seq < report.seq,
+                (change, report) if change.is_none() && report.is_none() => break None,
+                (change, _) => change.is_some(),
+            };
+            let entry = if from_changes { changes.next() } else { progress.next() };
+            match entry {
+                Some(entry) if log.len() == query.limit => break Some(entry.seq),
+                Some(entry) => log.push(entry.clone()),
+                None => break None,
+            }
+        };
+        Detail::new(self.activity.clone(), log, self.trimmed_before, next)
+    }
+}

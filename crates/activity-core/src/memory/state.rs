@@ -1,0 +1,298 @@
+//! Everything that the memory store keeps, and each operation as one step under its lock.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::events::{Event, Events, What};
+use super::record::Record;
+use crate::change::State as ChangeState;
+use crate::{
+    Activity, AgentId, Attempt, Batch, CancelOutcome, Change, Counts, Detail, Error, ExpiredLease,
+    ListCursor, ListQuery, LogQuery, Message, NewActivity, Order, Page, RequestId, SCAN_LIMIT, Scope, Status,
+    StopRequest, Timestamp, Write, Written,
+};
+
+/// A place in a list: rank, then newest first.
+type Place = (u8, Reverse<Timestamp>, Reverse<AgentId>);
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    records: HashMap<AgentId, Record>,
+    by_status: BTreeSet<Place>,
+    by_created: BTreeSet<Place>,
+    leases: BTreeSet<(Instant, AgentId)>,
+    counts: Counts,
+    clock: Timestamp,
+    pub(super) events: Events,
+}
+
+pub(super) enum StopWait {
+    Now(StopRequest),
+    Later(oneshot::Receiver<StopRequest>),
+}
+
+impl State {
+    /// Now, never before an earlier answer: the machine's clock may be set back.
+    pub(super) fn now(&mut self) -> Timestamp {
+        self.clock = self.clock.max(Timestamp::now());
+        self.clock
+    }
+
+    pub(super) fn create(&mut self, new: &NewActivity) -> Result<Activity, Error> {
+        if let Some(known) = self.records.get(&new.id) {
+            let known = &known.activity;
+            if known.activity_type != new.activity_type || known.metadata != new.metadata {
+                return Err(Error::IdTaken { id: new.id });
+            }
+            return Ok(known.clone());
+        }
+        let activity = Activity::queued(new, self.now());
+        let record = Record::new(activity.clone());
+        self.by_status.insert(place(&activity, Order::Status));
+        self.by_created.insert(place(&activity, Order::Created));
+        *self.counts.of_mut(Status::Queued) += 1;
+        self.events.push(Event::of(&activity, What::Logged(record.first_entry())));
+        self.records.insert(new.id, record);
+        Ok(activity)
+    }
+
+    pub(super) fn write(&mut self, write: Write) -> Result<Written, Error> {
+        let at = self.now();
+        let id = write.id;
+        let record = self.records.get_mut(&id).ok_or(Error::NotFound { id })?;
+        if let Some(written) = record.remembered(write.request) {
+            return Ok(written);
+        }
+        let lease_expired = record.lease.as_ref().is_some_and(super::record::Lease::has_expired);
+        let next = write.decide(ChangeState::of(&record.activity, lease_expired))?;
+        let before = (record.activity.status, place(&record.activity, Order::Status));
+        let held = record.lease.as_ref().map(|lease| lease.expires);
+        let (written, entry) = record.apply(&write.change, write.request, next, write.message, at);
+        self.events.push(Event::of(&record.activity, What::Logged(entry)));
+        if !next.progress {
+            let after = place(&record.activity, Order::Status);
+            let granted = record.lease.as_ref().map(|lease| lease.expires);
+            self.reindex(before, (next.status, after));
+            self.move_lease(id, held, granted);
+        }
+        Ok(written)
+    }
+
+    fn reindex(&mut self, from: (Status, Place), to: (Status, Place)) {
+        *self.counts.of_mut(from.0) -= 1;
+        *self.counts.of_mut(to.0) += 1;
+        if from.1 != to.1 {
+            self.by_status.remove(&from.1);
+            self.by_status.insert(to.1);
+        }
+    }
+
+    fn move_lease(&mut self, id: AgentId, from: Option<Instant>, to: Option<Instant>) {
+        if let Some(expires) = from {
+            self.leases.remove(&(expires, id));
+        }
+        if let Some(expires) = to {
+            self.leases.insert((expires, id));
+        }
+    }
+
+    pub(super) fn detail(&self, scope: &Scope, id: AgentId, log: LogQuery) -> Option<Detail> {
+        let record = self.records.get(&id).filter(|record| scope.admits(&record.activity.metadata))?;
+        Some(record.detail(log))
+    }
+
+    pub(super) fn counts(&self, scope: &Scope) -> Counts {
+        if scope.pairs().is_none() {
+            return self.counts;
+        }
+        let mut counts = Counts::default();
+        for record in self.records.values().filter(|record| scope.admits(&record.activity.metadata)) {
+            *counts.of_mut(record.activity.status) += 1;
+        }
+        counts
+    }
+
+    pub(super) fn list(&self, query: &ListQuery) -> Page {
+        let mut items = Vec::new();
+        let mut last = None;
+        for activity in self.ordered(query.order, &query.statuses, query.cursor).take(SCAN_LIMIT) {
+            if items.len() == query.limit {
+                return Page { items, next: last };
+            }
+            last = Some(ListCursor::behind(activity, query.order));
+            if query.admits(activity) {
+                items.push(activity.clone());
+            }
+        }
+        let more =
+            last.filter(|last| self.ordered(query.order, &query.statuses, Some(*last)).next().is_some());
+        Page { items, next: more }
+    }
+
+    /// The activities behind a place that may be in one of these statuses (none means any), in order.
+    fn ordered(
+        &self,
+        order: Order,
+        statuses: &[Status],
+        after: Option<ListCursor>,
+    ) -> impl Iterator<Item = &Activity> {
+        let (index, first, last) = match order {
+            Order::Status => {
+                let ranks = statuses.iter().map(|status| status.rank());
+                let first = ranks.clone().min().unwrap_or(0);
+                (&self.by_status, first, ranks.max().unwrap_or(u8::MAX - 1))
+            }
+            Order::Created => (&self.by_created, 0, 0),
+        };
+        let from = match after {
+            Some(cursor) if cursor.rank > last => Bound::Excluded(top_of(last + 1)),
+            Some(cursor) if cursor.rank >= first => {
+                Bound::Excluded((cursor.rank, Reverse(cursor.created), Reverse(cursor.id)))
+            }
+            _ => Bound::Included(top_of(first)),
+        };
+        index
+            .range((from, Bound::Included(top_of(last + 1))))
+            .filter_map(|(_, _, Reverse(id))| self.records.get(id).map(|record| &record.activity))
+    }
+
+    pub(super) fn request_cancel(
+        &mut self,
+        scope: &Scope,
+        id: AgentId,
+        request: RequestId,
+        reason: Message,
+    ) -> Result<CancelOutcome, Error> {
+        let found = self.records.get_mut(&id).filter(|record| scope.admits(&record.activity.metadata));
+        let record = found.ok_or(Error::NotFound { id })?;
+        match record.activity.status {
+            Status::Queued => {
+                self.write(Write::new(id, request, Change::Cancel, reason))?;
+                Ok(CancelOutcome::Canceled)
+            }
+            Status::Running => {
+                if record.ask_to_stop(&reason) {
+                    self.events.push(Event::of(&record.activity, What::CancelRequested(reason)));
+                }
+                Ok(CancelOutcome::Requested)
+            }
+            // The same request, sent again since its answer was lost, gets the answer that it had.
+            Status::Canceled if record.remembered(request).is_some() => Ok(CancelOutcome::Canceled),
+            ended => Ok(CancelOutcome::AlreadyEnded(ended)),
+        }
+    }
+
+    pub(super) fn wait_for_stop(&mut self, id: AgentId, attempt: Attempt) -> StopWait {
+        let Some(record) = self.records.get_mut(&id) else {
+            return StopWait::Now(StopRequest::Superseded);
+        };
+        if record.activity.status.is_terminal() || record.activity.attempt != attempt {
+            return StopWait::Now(StopRequest::Superseded);
+        }
+        match &record.activity.cancel_requested {
+            Some(reason) => StopWait::Now(StopRequest::Cancel(reason.clone())),
+            None => StopWait::Later(record.wait()),
+        }
+    }
+
+    pub(super) fn cancel_queued(
+        &mut self,
+        scope: &Scope,
+        reason: &Message,
+        after: Option<ListCursor>,
+    ) -> Batch {
+        let query = ListQuery::new(scope.clone()).status(Status::Queued);
+        let (found, next) = self.step(&query, after);
+        let mut changed = 0;
+        for id in found {
+            let cancel = Write::new(id, RequestId::new(), Change::Cancel, reason.clone());
+            changed += u64::from(self.write(cancel).is_ok());
+        }
+        Batch::new(changed, next)
+    }
+
+    pub(super) fn purge(
+        &mut self,
+        scope: &Scope,
+        ended_before: Timestamp,
+        after: Option<ListCursor>,
+    ) -> Batch {
+        let ended = [Status::Complete, Status::Error, Status::Canceled];
+        let query = ended.into_iter().fold(ListQuery::new(scope.clone()), ListQuery::status);
+        let (found, next) = self.step(&query, after);
+        let mut changed = 0;
+        for id in found {
+            let ended = self.records.get(&id).and_then(|record| record.activity.ended);
+            if ended.is_some_and(|ended| ended < ended_before) {
+                self.remove(id);
+                changed += 1;
+            }
+        }
+        Batch::new(changed, next)
+    }
+
+    fn remove(&mut self, id: AgentId) {
+        let Some(record) = self.records.remove(&id) else { return };
+        let activity = record.activity;
+        *self.counts.of_mut(activity.status) -= 1;
+        self.by_status.remove(&place(&activity, Order::Status));
+        self.by_created.remove(&place(&activity, Order::Created));
+        self.events.push(Event::of(&activity, What::Purged));
+    }
+
+    /// The next activities that a bulk command looks at, and where it goes on.
+    fn step(&self, query: &ListQuery, after: Option<ListCursor>) -> (Vec<AgentId>, Option<ListCursor>) {
+        let rest = |after| self.ordered(Order::Status, &query.statuses, after);
+        let mut found = Vec::new();
+        let mut last = None;
+        for activity in rest(after).take(SCAN_LIMIT) {
+            last = Some(ListCursor::behind(activity, Order::Status));
+            if query.admits(activity) {
+                found.push(activity.id);
+            }
+        }
+        let next = last.filter(|last| rest(Some(*last)).next().is_some());
+        (found, next)
+    }
+
+    pub(super) fn renew(&mut self, id: AgentId, attempt: Attempt, ttl: Duration) -> bool {
+        let at = self.now();
+        let Some(record) = self.records.get_mut(&id) else { return false };
+        let held = record.activity.status == Status::Running && record.activity.attempt == attempt;
+        let Some(lease) = record.lease.as_mut().filter(|_| held) else { return false };
+        self.leases.remove(&(lease.expires, id));
+        lease.renew(ttl, at);
+        self.leases.insert((lease.expires, id));
+        true
+    }
+
+    pub(super) fn expired(&self, limit: usize) -> Vec<ExpiredLease> {
+        let now = Instant::now();
+        let due = self.leases.iter().take_while(|(expires, _)| *expires <= now);
+        due.filter_map(|(_, id)| {
+            let record = self.records.get(id)?;
+            let lease = record.lease.as_ref()?;
+            Some(ExpiredLease::new(*id, record.activity.attempt, lease.owner.clone(), lease.renewed))
+        })
+        .take(limit)
+        .collect()
+    }
+}
+
+fn place(activity: &Activity, order: Order) -> Place {
+    let rank = match order {
+        Order::Status => activity.status.rank(),
+        Order::Created => 0,
+    };
+    (rank, Reverse(activity.created), Reverse(activity.id))
+}
+
+/// The place before every activity of this rank.
+fn top_of(rank: u8) -> Place {
+    (rank, Reverse(Timestamp::MAX), Reverse(AgentId::from_u128(u128::MAX)))
+}
