@@ -1,0 +1,284 @@
+//! What the work sees of its run.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use agentexec_activity_core::{
+    self as activity, Activities, AgentId, Attempt, Change, Message, Percent, Written,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::event::{EventSink, RunEvent};
+use crate::prompts::Prompts;
+
+/// How long work has, after it was asked to stop, to hand back what it has. Then it is dropped.
+pub const DEFAULT_GRACE: Duration = Duration::from_secs(5);
+
+/// What a failing store does to a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Tracking {
+    /// The run goes on: progress that could not be written is traced and forgotten, and the final status is
+    /// written again for a while before it is given up.
+    #[default]
+    BestEffort,
+    /// The run fails as soon as progress could not be written.
+    Strict,
+}
+
+/// What the work sees of its run: the activity, where to report, when to stop.
+///
+/// It is owned and cheap to clone, so tasks and callbacks can take one along. Work that runs inside other work
+/// (a sub-agent in a tool) gets the context of that run and so reports to the same activity and stops with it.
+#[derive(Clone)]
+pub struct RunContext {
+    shared: Arc<Shared>,
+    token: CancellationToken,
+    deadline: Option<Instant>,
+}
+
+struct Shared {
+    id: AgentId,
+    attempt: Attempt,
+    activities: Option<Activities>,
+    tracking: Tracking,
+    events: EventSink,
+    prompts: Arc<Prompts>,
+    grace: Duration,
+    notes: Mutex<Notes>,
+}
+
+/// What happened on the way that the end must know.
+#[derive(Default)]
+struct Notes {
+    stop_reason: Option<String>,
+    completion: Option<Message>,
+    tracking_failure: Option<activity::Error>,
+}
+
+/// What a context is made of.
+pub(crate) struct Parts {
+    pub(crate) id: AgentId,
+    pub(crate) attempt: Attempt,
+    pub(crate) activities: Option<Activities>,
+    pub(crate) tracking: Tracking,
+    pub(crate) events: EventSink,
+    pub(crate) prompts: Arc<Prompts>,
+    pub(crate) grace: Duration,
+}
+
+impl RunContext {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { id, attempt, activities, tracking, events, prompts, grace } = parts;
+        let notes = Mutex::default();
+        let shared = Shared { id, attempt, activities, tracking, events, prompts, grace, notes };
+        Self { shared: Arc::new(shared), token: CancellationToken::new(), deadline: None }
+    }
+
+    /// A context that is tracked nowhere: for tests, and to use a runner without an activity.
+    #[must_use]
+    pub fn untracked() -> Self {
+        Self::new(Parts {
+            id: AgentId::new(),
+            attempt: Attempt::FIRST,
+            activities: None,
+            tracking: Tracking::BestEffort,
+            events: EventSink::default(),
+            prompts: Arc::default(),
+            grace: DEFAULT_GRACE,
+        })
+    }
+
+    /// The activity.
+    #[must_use]
+    pub fn id(&self) -> AgentId {
+        self.shared.id
+    }
+
+    /// The attempt at it.
+    #[must_use]
+    pub fn attempt(&self) -> Attempt {
+        self.shared.attempt
+    }
+
+    /// The handle that the run is tracked by; nothing when it is not tracked.
+    #[must_use]
+    pub fn activities(&self) -> Option<&Activities> {
+        self.shared.activities.as_ref()
+    }
+
+    /// The prompts of this run.
+    #[must_use]
+    pub fn prompts(&self) -> &Prompts {
+        &self.shared.prompts
+    }
+
+    /// How long work has to hand back what it has after [`token`](Self::token) fired.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        self.shared.grace
+    }
+
+    /// Reports how it goes. A percentage outside 0 to 100 is clamped. What could not be written is traced, or
+    /// fails the run, as [`Tracking`] says.
+    pub async fn progress(&self, message: impl Into<Message>, percentage: impl Into<i64>) {
+        let asked = percentage.into();
+        let percentage = Percent::clamped(asked);
+        if i64::from(percentage.get()) != asked {
+            tracing::debug!(id = %self.id(), asked, "a percentage outside 0 to 100 was clamped");
+        }
+        self.report(message.into(), Some(percentage), false).await;
+    }
+
+    /// Reports how it goes and leaves the percentage as it is.
+    pub async fn note(&self, message: impl Into<Message>) {
+        self.report(message.into(), None, false).await;
+    }
+
+    /// Reports how it goes by a percentage that was computed and not said by the agent: it never lowers the
+    /// present one.
+    pub async fn progress_at_least(&self, message: impl Into<Message>, percentage: Percent) {
+        self.report(message.into(), Some(percentage), true).await;
+    }
+
+    async fn report(&self, message: Message, percentage: Option<Percent>, only_raise: bool) {
+        if self.shared.events.is_open() {
+            self.emit(RunEvent::Progress { message: message.as_str().into(), percentage }).await;
+        }
+        if let Err(error) = self.write(message, percentage, only_raise).await {
+            match self.shared.tracking {
+                Tracking::BestEffort => {
+                    tracing::warn!(id = %self.id(), %error, "progress could not be recorded");
+                }
+                Tracking::Strict => self.tracking_failed(error),
+            }
+        }
+    }
+
+    /// Reports how it goes and says whether that was recorded. Untracked, it changes nothing and says so with
+    /// nothing.
+    ///
+    /// # Errors
+    /// Those of [`Activities::write`].
+    pub async fn update(
+        &self,
+        message: impl Into<Message>,
+        percentage: Option<Percent>,
+    ) -> Result<Option<Written>, activity::Error> {
+        self.write(message.into(), percentage, false).await
+    }
+
+    async fn write(
+        &self,
+        message: Message,
+        percentage: Option<Percent>,
+        only_raise: bool,
+    ) -> Result<Option<Written>, activity::Error> {
+        let Some(activities) = self.activities() else { return Ok(None) };
+        let change = Change::Progress { percentage, only_raise };
+        activities.write(self.id(), Some(self.attempt()), change, message).await.map(Some)
+    }
+
+    /// The text as it may be stored: what the redaction hook of the activities makes of it.
+    #[must_use]
+    pub fn redacted(&self, text: &str) -> String {
+        self.activities().map_or_else(|| text.to_owned(), |activities| activities.redacted(text))
+    }
+
+    /// Sets what the log says when the run completes, in place of the configured message.
+    pub fn complete_with(&self, message: impl Into<Message>) {
+        self.notes(|notes| notes.completion = Some(message.into()));
+    }
+
+    pub(crate) fn completion(&self) -> Option<Message> {
+        self.notes(|notes| notes.completion.clone())
+    }
+
+    /// Says something to whoever streams this run; nothing happens when nobody does. Waits while the reader is
+    /// [`EVENT_BUFFER`](crate::EVENT_BUFFER) events behind. Cancel-safe: a dropped call has said nothing.
+    pub async fn emit(&self, event: RunEvent) {
+        self.shared.events.send(event).await;
+    }
+
+    /// Whether somebody streams this run, so that events are worth making.
+    #[must_use]
+    pub fn is_streamed(&self) -> bool {
+        self.shared.events.is_open()
+    }
+
+    /// Fires when the work should stop: it was canceled, or a deadline passed.
+    #[must_use]
+    pub fn token(&self) -> &CancellationToken {
+        &self.token
+    }
+
+    /// Whether the work should stop.
+    #[must_use]
+    pub fn is_canceled(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// Waits until the work should stop. Cancel-safe.
+    pub async fn canceled(&self) {
+        self.token.cancelled().await;
+    }
+
+    /// When the nearest deadline passes, if there is one.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Asks this run to stop, with everything in it. The first reason counts.
+    pub fn cancel(&self, reason: impl Into<String>) {
+        self.notes(|notes| {
+            notes.stop_reason.get_or_insert(reason.into());
+        });
+        self.token.cancel();
+    }
+
+    /// Why the run was asked to stop.
+    #[must_use]
+    pub fn cancel_reason(&self) -> Option<String> {
+        self.notes(|notes| notes.stop_reason.clone())
+    }
+
+    /// The same run with a token of its own, below this one, and a deadline that is the nearer of the two.
+    #[must_use]
+    pub fn child(&self, deadline: Option<Instant>) -> Self {
+        let deadline = match (self.deadline, deadline) {
+            (Some(outer), Some(inner)) => Some(outer.min(inner)),
+            (outer, inner) => outer.or(inner),
+        };
+        Self { shared: Arc::clone(&self.shared), token: self.token.child_token(), deadline }
+    }
+
+    fn tracking_failed(&self, error: activity::Error) {
+        self.notes(|notes| {
+            notes.tracking_failure.get_or_insert(error);
+        });
+        self.cancel("its progress could not be recorded");
+    }
+
+    pub(crate) fn take_tracking_failure(&self) -> Option<activity::Error> {
+        self.notes(|notes| notes.tracking_failure.take())
+    }
+
+    /// A panic while the notes were held leaves each of them whole.
+    fn notes<T>(&self, with: impl FnOnce(&mut Notes) -> T) -> T {
+        with(&mut self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for RunContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunContext")
+            .field("id", &self.id())
+            .field("attempt", &self.attempt())
+            .field("canceled", &self.is_canceled())
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}

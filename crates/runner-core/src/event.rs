@@ -1,0 +1,149 @@
+//! What a run says while it goes on.
+
+use agentexec_activity_core::{AgentId, Attempt, Percent, Status};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::Usage;
+
+/// What a run says while it goes on. Every runner can: built-in ones as described here, others with
+/// [`RunEvent::Custom`] or any of these that fits.
+///
+/// As JSON it is an object with a `type`, for example `{"type":"text_delta","text":"Hel"}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RunEvent {
+    /// The activity is running.
+    RunStarted {
+        /// The activity.
+        id: AgentId,
+        /// Its attempt.
+        attempt: Attempt,
+    },
+    /// The work reported how it goes.
+    Progress {
+        /// What it said.
+        message: String,
+        /// How far it is, when it said so.
+        percentage: Option<Percent>,
+    },
+    /// The model is asked for its next response.
+    TurnStarted {
+        /// The number of the turn, from 1.
+        turn: u32,
+    },
+    /// A piece of the answer's text.
+    TextDelta {
+        /// The piece.
+        text: String,
+    },
+    /// A piece of the model's readable reasoning.
+    ReasoningDelta {
+        /// The piece.
+        text: String,
+    },
+    /// The model has begun to ask for a tool.
+    ToolCallStarted {
+        /// The id of the call.
+        call_id: String,
+        /// The name of the tool.
+        name: String,
+    },
+    /// A piece of a call's arguments.
+    ToolCallArguments {
+        /// The id of the call.
+        call_id: String,
+        /// A piece of JSON text.
+        delta: String,
+    },
+    /// A tool has answered.
+    ToolCallFinished {
+        /// The id of the call.
+        call_id: String,
+        /// The name of the tool.
+        name: String,
+        /// What the model will read.
+        output: String,
+        /// Whether that says that something went wrong.
+        is_error: bool,
+    },
+    /// The model's response is whole, and its tools have answered.
+    TurnFinished {
+        /// The number of the turn, from 1.
+        turn: u32,
+        /// What it cost.
+        usage: Usage,
+    },
+    /// A try failed and another follows.
+    Retrying {
+        /// The number of the retry, from 1.
+        retry: u32,
+        /// How many there may be.
+        retries: u32,
+        /// How long it waits before that, in milliseconds.
+        delay_ms: u64,
+        /// Why the try failed.
+        error: String,
+    },
+    /// The first runner failed and the fallback takes over.
+    FellBack {
+        /// Why the first runner failed.
+        error: String,
+    },
+    /// The limit of turns is reached and the agent is asked to wrap up.
+    Recovering {
+        /// How many turns it has for that.
+        turns: u32,
+    },
+    /// What was streamed of this turn no longer counts: it failed and is asked for again.
+    Retracted {
+        /// The number of the turn, from 1.
+        turn: u32,
+    },
+    /// The run is over and its status is written. The last event of a run.
+    RunFinished {
+        /// The final status.
+        status: Status,
+    },
+    /// An event of another framework.
+    Custom {
+        /// Its name there.
+        kind: String,
+        /// What it carries.
+        payload: Value,
+    },
+}
+
+impl RunEvent {
+    /// An event of another framework.
+    pub fn custom(kind: impl Into<String>, payload: impl Into<Value>) -> Self {
+        Self::Custom { kind: kind.into(), payload: payload.into() }
+    }
+}
+
+/// How many events wait for a slow reader before the run waits too.
+pub const EVENT_BUFFER: usize = 64;
+
+/// Where a run's events go: to a stream, or nowhere.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EventSink(Option<mpsc::Sender<RunEvent>>);
+
+impl EventSink {
+    pub(crate) fn channel() -> (Self, mpsc::Receiver<RunEvent>) {
+        let (sink, events) = mpsc::channel(EVENT_BUFFER);
+        (Self(Some(sink)), events)
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(crate) async fn send(&self, event: RunEvent) {
+        if let Some(sink) = &self.0 {
+            // A reader that has gone does not stop the run.
+            let _ = sink.send(event).await;
+        }
+    }
+}

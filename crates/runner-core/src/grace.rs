@@ -1,0 +1,32 @@
+//! Stopping work politely: ask, wait a little, then drop it.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use tokio::time::timeout;
+
+/// How work ended that may be stopped.
+pub(crate) enum Driven<T> {
+    /// By itself.
+    Finished(T),
+    /// It was asked to stop; perhaps it handed something back within the grace period. It is dropped by now.
+    Stopped(Option<T>),
+}
+
+/// Drives `work` until it ends or `stop` does. Then `ask` tells the work, which has `grace` to return.
+pub(crate) async fn drive<T>(
+    work: impl Future<Output = T>,
+    stop: impl Future<Output = ()>,
+    ask: impl FnOnce(),
+    grace: Duration,
+) -> Driven<T> {
+    let (work, stop) = (pin!(work), pin!(stop));
+    match select(work, stop).await {
+        Either::Left((output, _)) => Driven::Finished(output),
+        Either::Right(((), work)) => {
+            ask();
+            Driven::Stopped(timeout(grace, work).await.ok())
+        }
+    }
+}

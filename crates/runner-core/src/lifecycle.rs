@@ -1,0 +1,370 @@
+//! The lifecycle: running, then exactly one of complete, error or canceled, whatever happens.
+
+use std::any::Any;
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use agentexec_activity_core::{Activities, AgentId, Attempt, Change, Message, Percent, StopRequest};
+use futures_util::FutureExt;
+use humantime::format_duration;
+
+use crate::context::{DEFAULT_GRACE, Parts, RunContext, Tracking};
+use crate::ending::Ending;
+use crate::error::{Retryable, RunError, TrackedError};
+use crate::event::{EventSink, RunEvent};
+use crate::grace::{Driven, drive};
+use crate::prompts::Prompts;
+use crate::retry::{Retried, Retry};
+use crate::runner::{Run, RunExt};
+use crate::stream::RunStream;
+
+/// What happens when the work panics (in builds that unwind).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnPanic {
+    /// The run fails with [`RunError::Panicked`].
+    #[default]
+    Fail,
+    /// The activity is marked as failed, then the panic goes on.
+    Resume,
+}
+
+/// The lifecycle around work, with its settings. `&Activities` converts into one with the defaults.
+///
+/// | what happens | final status | what the caller gets |
+/// |---|---|---|
+/// | the work returns an output | complete, 100 % | the output |
+/// | the work returns an error | error | [`RunError::Failed`] with that error |
+/// | a deadline passes | error | [`RunError::TimedOut`] with what was handed back |
+/// | it is asked to cancel | canceled | [`RunError::Canceled`] with what was handed back |
+/// | the future is dropped | canceled | nothing; the write goes on in the background |
+/// | the work panics | error | [`RunError::Panicked`], or the panic |
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use agentexec_activity_core::{Activities, MemoryStore};
+/// use agentexec_runner_core::{Lifecycle, Tracking};
+///
+/// let activities = Activities::new(MemoryStore::new());
+/// let lifecycle = Lifecycle::new(&activities).grace(Duration::from_secs(1)).tracking(Tracking::Strict);
+/// let id = activities.create("sum").await?;
+/// let sum = lifecycle
+///     .run(id, |cx| async move {
+///         cx.progress("Adding", 50).await;
+///         Ok::<_, std::io::Error>(1 + 1)
+///     })
+///     .await?;
+/// assert_eq!(sum, 2);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Lifecycle {
+    activities: Activities,
+    grace: Duration,
+    tracking: Tracking,
+    on_panic: OnPanic,
+    prompts: Arc<Prompts>,
+}
+
+impl From<&Activities> for Lifecycle {
+    fn from(activities: &Activities) -> Self {
+        Self::new(activities)
+    }
+}
+
+impl Lifecycle {
+    /// The lifecycle over `activities`, with default settings.
+    #[must_use]
+    pub fn new(activities: &Activities) -> Self {
+        Self {
+            activities: activities.clone(),
+            grace: DEFAULT_GRACE,
+            tracking: Tracking::default(),
+            on_panic: OnPanic::default(),
+            prompts: Arc::default(),
+        }
+    }
+
+    /// Sets how long work has to hand back what it has, once it was asked to stop. Default: 5 seconds.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Sets what a failing store does to a run. Default: [`Tracking::BestEffort`].
+    #[must_use]
+    pub fn tracking(mut self, tracking: Tracking) -> Self {
+        self.tracking = tracking;
+        self
+    }
+
+    /// Sets what a panic does. Default: [`OnPanic::Fail`].
+    #[must_use]
+    pub fn on_panic(mut self, on_panic: OnPanic) -> Self {
+        self.on_panic = on_panic;
+        self
+    }
+
+    /// Sets the prompts that runners find in their context.
+    #[must_use]
+    pub fn prompts(mut self, prompts: Prompts) -> Self {
+        self.prompts = Arc::new(prompts);
+        self
+    }
+
+    /// Runs any future as the work of a queued activity.
+    ///
+    /// # Errors
+    /// [`TrackedError::NotStarted`] before any work was done, when the activity is unknown, running already or
+    /// has ended; see [`Lifecycle`] for the rest.
+    ///
+    /// # Cancellation
+    /// Dropping the future drops the work and marks the activity as canceled, by a write in the background that
+    /// [`Activities::shutdown`] waits for.
+    pub async fn run<T, E, F, Fut>(&self, id: AgentId, work: F) -> Result<T, TrackedError<T, E>>
+    where
+        F: FnOnce(RunContext) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: Display,
+    {
+        let work = |cx| {
+            let work = work(cx);
+            async move { work.await.map_err(RunError::failed) }
+        };
+        self.supervise(id, EventSink::default(), work, |error| format!("{error:#}")).await
+    }
+
+    /// Start, work, final status.
+    pub(crate) async fn supervise<T, E, F, Fut>(
+        &self,
+        id: AgentId,
+        events: EventSink,
+        work: F,
+        describe: impl Fn(&E) -> String,
+    ) -> Result<T, TrackedError<T, E>>
+    where
+        F: FnOnce(RunContext) -> Fut,
+        Fut: Future<Output = Result<T, RunError<E>>>,
+    {
+        let attempt = self.activities.start(id).await.map_err(TrackedError::NotStarted)?;
+        let ending = Ending::owed(&self.activities, id, attempt);
+        let cx = self.context(id, attempt, events);
+        cx.emit(RunEvent::RunStarted { id, attempt }).await;
+
+        let (result, panic) = self.drive(&cx, work).await;
+        let untracked = cx.take_tracking_failure();
+        let (change, message) = match &untracked {
+            Some(error) => self.untracked(error),
+            None => self.verdict(&cx, &result, describe),
+        };
+        let recorded = ending.write(change, message).await;
+        if let Ok(written) = &recorded {
+            cx.emit(RunEvent::RunFinished { status: written.status }).await;
+        }
+        if let (Some(panic), OnPanic::Resume) = (panic, self.on_panic) {
+            resume_unwind(panic);
+        }
+        match untracked.or(recorded.err()) {
+            None => result.map_err(TrackedError::Run),
+            Some(source) => Err(TrackedError::Unrecorded { outcome: Box::new(result), source }),
+        }
+    }
+
+    /// The final status of a run that was stopped since its progress could not be recorded.
+    fn untracked(&self, error: &agentexec_activity_core::Error) -> (Change, Message) {
+        let message = self.activities.messages().error(format!("progress could not be recorded: {error}"));
+        (Change::Fail { percentage: None }, message.into())
+    }
+
+    fn context(&self, id: AgentId, attempt: Attempt, events: EventSink) -> RunContext {
+        RunContext::new(Parts {
+            id,
+            attempt,
+            activities: Some(self.activities.clone()),
+            tracking: self.tracking,
+            events,
+            prompts: Arc::clone(&self.prompts),
+            grace: self.grace,
+        })
+    }
+
+    /// Drives the work until it ends, or is asked to stop and its grace is over.
+    async fn drive<T, E, F, Fut>(
+        &self,
+        cx: &RunContext,
+        work: F,
+    ) -> (Result<T, RunError<E>>, Option<Box<dyn Any + Send>>)
+    where
+        F: FnOnce(RunContext) -> Fut,
+        Fut: Future<Output = Result<T, RunError<E>>>,
+    {
+        let given = cx.clone();
+        // The call of `work` stands inside, since a closure can panic before it gives a future.
+        let work = AssertUnwindSafe(async move { work(given).await }).catch_unwind();
+        let asked = async {
+            tokio::select! {
+                asked = self.activities.stop_requested(cx.id(), cx.attempt()) => cx.cancel(match asked {
+                    StopRequest::Cancel(reason) => reason.to_string(),
+                    _ => "the activity has ended or another attempt has replaced this one".to_owned(),
+                }),
+                () = cx.canceled() => {}
+            }
+        };
+        let (ended, stopped) = match drive(work, asked, || (), self.grace).await {
+            Driven::Finished(ended) => (Some(ended), cx.is_canceled()),
+            Driven::Stopped(handed_back) => (handed_back, true),
+        };
+        match ended {
+            Some(Err(panic)) => (Err(RunError::Panicked { message: panic_message(&*panic) }), Some(panic)),
+            Some(Ok(Err(error))) if stopped => (Err(canceled(cx, Some(error))), None),
+            Some(Ok(result)) => (result, None),
+            None => (Err(canceled(cx, None)), None),
+        }
+    }
+
+    /// The final status, and what the log says.
+    fn verdict<T, E>(
+        &self,
+        cx: &RunContext,
+        result: &Result<T, RunError<E>>,
+        describe: impl Fn(&E) -> String,
+    ) -> (Change, Message) {
+        let messages = self.activities.messages();
+        let error = match result {
+            Ok(_) => {
+                let message = cx.completion().unwrap_or_else(|| messages.complete.as_str().into());
+                return (Change::Complete { percentage: Percent::FULL }, message);
+            }
+            Err(error) => error,
+        };
+        let text = || self.activities.redacted(&error.describe(&describe));
+        let message = match error {
+            RunError::Canceled { reason, .. } => {
+                let reason = self.activities.redacted(reason);
+                return (Change::Cancel, messages.canceled(reason).into());
+            }
+            RunError::TimedOut { after, .. } => messages.timed_out(format_duration(*after)),
+            RunError::Failed { tries, .. } if *tries > 1 => text(),
+            RunError::Failed { .. } | RunError::Panicked { .. } => messages.error(text()),
+        };
+        (Change::Fail { percentage: None }, message.into())
+    }
+}
+
+fn canceled<E>(cx: &RunContext, error: Option<RunError<E>>) -> RunError<E> {
+    let reason = cx.cancel_reason().unwrap_or_else(|| "its token was canceled".to_owned());
+    RunError::Canceled { reason, error: error.and_then(RunError::into_error) }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
+}
+
+/// A runner with the lifecycle around it, made by [`RunExt::tracked`].
+///
+/// It takes the id of a queued activity where an untracked runner takes a context, so a second lifecycle on the
+/// same activity cannot be written by accident. Combinators may also be put on it afterwards; they go inside,
+/// so that the lifecycle stays the outermost.
+#[derive(Debug)]
+pub struct Tracked<R> {
+    runner: Arc<R>,
+    lifecycle: Lifecycle,
+}
+
+impl<R> Clone for Tracked<R> {
+    fn clone(&self) -> Self {
+        Self { runner: Arc::clone(&self.runner), lifecycle: self.lifecycle.clone() }
+    }
+}
+
+impl<R: Run> Tracked<R> {
+    pub(crate) fn new(runner: R, lifecycle: Lifecycle) -> Self {
+        Self { runner: Arc::new(runner), lifecycle }
+    }
+
+    /// Runs as the work of a queued activity.
+    ///
+    /// # Errors
+    /// [`TrackedError::NotStarted`] before any work was done, when the activity is unknown, running already or
+    /// has ended; see [`Lifecycle`] for the rest.
+    ///
+    /// # Cancellation
+    /// Dropping the future drops the work and marks the activity as canceled, by a write in the background that
+    /// [`Activities::shutdown`] waits for.
+    pub async fn run(
+        &self,
+        id: AgentId,
+        input: R::Input,
+    ) -> Result<R::Output, TrackedError<R::Output, R::Error>> {
+        self.run_into(id, input, EventSink::default()).await
+    }
+
+    async fn run_into(
+        &self,
+        id: AgentId,
+        input: R::Input,
+        events: EventSink,
+    ) -> Result<R::Output, TrackedError<R::Output, R::Error>> {
+        let runner = &self.runner;
+        let work = |cx: RunContext| async move { runner.execute(&cx, input).await };
+        self.lifecycle.supervise(id, events, work, |error| runner.describe_error(error)).await
+    }
+
+    /// The same run, event by event. It goes on only while the stream (or its
+    /// [`output`](RunStream::output)) is polled; dropping the stream drops the run.
+    pub fn run_streamed(&self, id: AgentId, input: R::Input) -> RunStream<R::Output, R::Error>
+    where
+        R: 'static,
+    {
+        let (sink, events) = EventSink::channel();
+        let tracked = self.clone();
+        RunStream::new(events, Box::pin(async move { tracked.run_into(id, input, sink).await }))
+    }
+}
+
+/// Combinators that are put on a tracked runner go inside the lifecycle.
+impl<R: Run + Clone> Tracked<R> {
+    fn inside<Q: Run>(self, wrap: impl FnOnce(R) -> Q) -> Tracked<Q> {
+        let runner = Arc::try_unwrap(self.runner).unwrap_or_else(|shared| (*shared).clone());
+        Tracked::new(wrap(runner), self.lifecycle)
+    }
+
+    /// See [`RunExt::retry`].
+    pub fn retry(self, policy: Retry) -> Tracked<Retried<R>>
+    where
+        R::Input: Clone + Sync,
+        R::Error: Retryable,
+    {
+        self.inside(|runner| runner.retry(policy))
+    }
+
+    /// See [`RunExt::retry_if`].
+    pub fn retry_if<P>(self, policy: Retry, retryable: P) -> Tracked<Retried<R>>
+    where
+        R::Input: Clone + Sync,
+        P: Fn(&R::Error) -> bool + Send + Sync + 'static,
+    {
+        self.inside(|runner| runner.retry_if(policy, retryable))
+    }
+
+    /// See [`RunExt::fallback`].
+    pub fn fallback<B>(self, other: B) -> Tracked<crate::Fallback<R, B>>
+    where
+        R::Input: Clone + Sync,
+        B: Run<Input = R::Input, Output = R::Output>,
+        B::Error: Into<R::Error>,
+    {
+        self.inside(|runner| runner.fallback(other))
+    }
+
+    /// See [`RunExt::timeout`].
+    pub fn timeout(self, limit: Duration) -> Tracked<crate::Timeout<R>> {
+        self.inside(|runner| runner.timeout(limit))
+    }
+}

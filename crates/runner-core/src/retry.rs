@@ -1,0 +1,175 @@
+//! Trying again.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::context::RunContext;
+use crate::error::{Retryable, RunError};
+use crate::event::RunEvent;
+use crate::runner::Run;
+
+/// How often to try again, and how long to wait before that.
+///
+/// The wait before the n-th retry is drawn from 0 to `base` x 2^(n-1), at most `longest` (full jitter), or what
+/// the other side asks for where that is longer.
+///
+/// ```
+/// use std::time::Duration;
+/// use agentexec_runner_core::Retry;
+///
+/// let policy = Retry::times(5).base(Duration::from_millis(200));
+/// # let _ = policy;
+/// ```
+#[derive(Clone, Debug)]
+pub struct Retry {
+    retries: u32,
+    base: Duration,
+    longest: Duration,
+}
+
+impl Default for Retry {
+    /// 3 retries, from 1 second on, at most 60 seconds apart.
+    fn default() -> Self {
+        Self { retries: 3, base: Duration::from_secs(1), longest: Duration::from_secs(60) }
+    }
+}
+
+impl Retry {
+    /// So many retries after the first try, with the default waits.
+    #[must_use]
+    pub fn times(retries: u32) -> Self {
+        Self { retries, ..Self::default() }
+    }
+
+    /// Sets the most that the first wait may be. Default: 1 second.
+    #[must_use]
+    pub fn base(mut self, base: Duration) -> Self {
+        self.base = base;
+        self
+    }
+
+    /// Sets the most that a wait may be, unless the other side asks for longer. Default: 60 seconds.
+    #[must_use]
+    pub fn longest(mut self, longest: Duration) -> Self {
+        self.longest = longest;
+        self
+    }
+
+    fn wait(&self, retry: u32, asked: Option<Duration>) -> Duration {
+        let factor = 2_u32.saturating_pow(retry.saturating_sub(1));
+        let most = self.base.saturating_mul(factor).min(self.longest);
+        most.mul_f64(fastrand::f64()).max(asked.unwrap_or_default())
+    }
+}
+
+/// Whether to try again after an error, and how long the other side asks to wait.
+type Decide<E> = dyn Fn(&E) -> Option<Option<Duration>> + Send + Sync;
+
+/// A runner that is tried again, made by [`RunExt::retry`](crate::RunExt::retry).
+pub struct Retried<R: Run> {
+    runner: R,
+    policy: Retry,
+    decide: Arc<Decide<R::Error>>,
+}
+
+impl<R: Run> Retried<R> {
+    pub(crate) fn by_trait(runner: R, policy: Retry) -> Self
+    where
+        R::Error: Retryable,
+    {
+        let decide = |error: &R::Error| error.is_retryable().then(|| error.retry_after());
+        Self { runner, policy, decide: Arc::new(decide) }
+    }
+
+    pub(crate) fn by_predicate<P>(runner: R, policy: Retry, retryable: P) -> Self
+    where
+        P: Fn(&R::Error) -> bool + Send + Sync + 'static,
+    {
+        Self { runner, policy, decide: Arc::new(move |error| retryable(error).then_some(None)) }
+    }
+
+    /// How long to wait before the next try; nothing when there must be none.
+    fn next_wait(&self, cx: &RunContext, error: &RunError<R::Error>, retry: u32) -> Option<Duration> {
+        if retry > self.policy.retries || cx.is_canceled() {
+            return None;
+        }
+        let asked = match error {
+            RunError::Failed { error, .. } => (self.decide)(error)?,
+            RunError::TimedOut { .. } => None,
+            RunError::Canceled { .. } | RunError::Panicked { .. } => return None,
+        };
+        let wait = self.policy.wait(retry, asked);
+        let in_time = cx.deadline().is_none_or(|deadline| Instant::now() + wait < deadline);
+        in_time.then_some(wait)
+    }
+
+    async fn announce(&self, cx: &RunContext, error: &str, retry: u32, wait: Duration) {
+        let retries = self.policy.retries;
+        cx.note(format!("Retry {retry}/{retries}: {error}")).await;
+        if cx.is_streamed() {
+            let delay_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            cx.emit(RunEvent::Retrying { retry, retries, delay_ms, error: error.into() }).await;
+        }
+    }
+}
+
+impl<R> Run for Retried<R>
+where
+    R: Run,
+    R::Input: Clone + Sync,
+{
+    type Input = R::Input;
+    type Output = R::Output;
+    type Error = R::Error;
+
+    async fn execute(&self, cx: &RunContext, input: R::Input) -> Result<R::Output, RunError<R::Error>> {
+        let mut input = input;
+        let mut retry = 1;
+        loop {
+            let mut error = match self.runner.execute(cx, input.clone()).await {
+                Ok(output) => return Ok(output),
+                Err(error) => error,
+            };
+            if let RunError::Failed { tries, .. } = &mut error {
+                *tries = retry;
+            }
+            let Some(wait) = self.next_wait(cx, &error, retry) else { return Err(error) };
+            let text = error.describe(|error| self.runner.describe_error(error));
+            self.announce(cx, &cx.redacted(&text), retry, wait).await;
+            if let Some(resumed) = error.error().and_then(|error| self.runner.resume_after(&input, error)) {
+                input = resumed;
+            }
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = cx.canceled() => return Err(error),
+            }
+            retry += 1;
+        }
+    }
+
+    fn resume_after(&self, input: &R::Input, error: &R::Error) -> Option<R::Input> {
+        self.runner.resume_after(input, error)
+    }
+
+    fn describe_error(&self, error: &R::Error) -> String {
+        self.runner.describe_error(error)
+    }
+}
+
+impl<R: Run + Clone> Clone for Retried<R> {
+    fn clone(&self) -> Self {
+        Self { runner: self.runner.clone(), policy: self.policy.clone(), decide: Arc::clone(&self.decide) }
+    }
+}
+
+impl<R: Run + fmt::Debug> fmt::Debug for Retried<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retried")
+            .field("runner", &self.runner)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
