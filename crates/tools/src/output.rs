@@ -1,0 +1,180 @@
+//! What a tool answers, and what it may return for that.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// What the model reads as the answer of a tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ToolOutput {
+    /// The text; may be empty.
+    pub text: String,
+    /// Whether it says that something went wrong. Told to models whose protocol has a flag for it.
+    pub is_error: bool,
+}
+
+impl ToolOutput {
+    /// An answer.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_error: false }
+    }
+
+    /// An answer that says what went wrong, for the model to act on.
+    pub fn error(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_error: true }
+    }
+
+    /// Cuts the text to `limit` bytes, on a character boundary, and says so behind it.
+    pub(crate) fn cut(mut self, limit: usize) -> Self {
+        let whole = self.text.len();
+        if whole > limit {
+            let end = self.text.floor_char_boundary(limit);
+            self.text.truncate(end);
+            self.text.push_str(&format!("\n[output cut: {end} of {whole} bytes shown]"));
+        }
+        self
+    }
+}
+
+/// The error of a tool. Normally the model reads it and goes on; a fatal one ends the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolError {
+    message: String,
+    fatal: bool,
+}
+
+impl ToolError {
+    /// An error that the model reads.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), fatal: false }
+    }
+
+    /// An error that ends the run: what it was about cannot be mended by the model.
+    pub fn fatal(message: impl Into<String>) -> Self {
+        Self { message: message.into(), fatal: true }
+    }
+
+    /// Whether it ends the run.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        self.fatal
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Any error as a tool's error: the alternate form says it all, and a [`ToolError`] stays what it is.
+    fn from_any<E: fmt::Display + 'static>(error: E) -> Self {
+        match (&error as &dyn Any).downcast_ref::<Self>() {
+            Some(error) => error.clone(),
+            None => Self::new(format!("{error:#}")),
+        }
+    }
+}
+
+impl fmt::Display for ToolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ToolError {}
+
+/// What a tool may return: text, a number, a bool, nothing, JSON ([`Json`]), a [`ToolOutput`], or a `Result` of
+/// these with any error that can be displayed.
+///
+/// An error is shown to the model in its alternate form (`{:#}`), which for `anyhow` is the chain of causes. A
+/// [`ToolError::fatal`] ends the run; inside an `anyhow::Error` it counts as an ordinary error, so return it as
+/// it is.
+#[diagnostic::on_unimplemented(
+    message = "a tool cannot return `{Self}`",
+    note = "return text, a number, `Json(value)` for a serializable value, a `ToolOutput`, or a `Result` of these"
+)]
+pub trait IntoToolOutput {
+    /// The answer, or the error.
+    ///
+    /// # Errors
+    /// When the tool failed, or its value cannot be written as JSON.
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError>;
+}
+
+/// A serializable value as the answer of a tool: the model reads it as JSON.
+#[derive(Clone, Copy, Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> IntoToolOutput for Json<T> {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        serde_json::to_string(&self.0)
+            .map(ToolOutput::text)
+            .map_err(|error| ToolError::new(format!("the answer could not be written as JSON: {error}")))
+    }
+}
+
+impl IntoToolOutput for ToolOutput {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        Ok(self)
+    }
+}
+
+impl IntoToolOutput for () {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::default())
+    }
+}
+
+impl IntoToolOutput for Value {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        Json(self).into_tool_output()
+    }
+}
+
+impl<T: IntoToolOutput, E: fmt::Display + 'static> IntoToolOutput for Result<T, E> {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        self.map_err(ToolError::from_any)?.into_tool_output()
+    }
+}
+
+macro_rules! shown_as_text {
+    ($($shown:ty),*) => {$(
+        impl IntoToolOutput for $shown {
+            fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+                Ok(ToolOutput::text(self.to_string()))
+            }
+        }
+    )*};
+}
+
+shown_as_text!(&'static str, Cow<'static, str>, bool, i32, i64, u32, u64, usize, f32, f64);
+
+impl IntoToolOutput for String {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::text(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_output_is_cut_on_a_character_and_says_how_much_is_missing() {
+        let cut = ToolOutput::text("ää".repeat(10)).cut(5);
+        assert_eq!(cut.text, "ää\n[output cut: 4 of 40 bytes shown]");
+    }
+
+    #[test]
+    fn a_fatal_error_stays_fatal_in_a_result() {
+        let failed: Result<String, ToolError> = Err(ToolError::fatal("the ledger is closed"));
+        assert!(failed.into_tool_output().unwrap_err().is_fatal());
+        let chain = anyhow::anyhow!("disk full").context("could not save");
+        let failed: Result<String, anyhow::Error> = Err(chain);
+        assert_eq!(failed.into_tool_output().unwrap_err().message(), "could not save: disk full");
+    }
+}
