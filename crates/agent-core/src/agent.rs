@@ -1,0 +1,220 @@
+//! What an agent is, and what a run of it begins with.
+
+use std::sync::Arc;
+
+use agentexec_tools::{DynTool, ToolSet, ToolSetError};
+
+use crate::model::{ModelSettings, ToolChoice};
+use crate::transcript::Transcript;
+use crate::turn_loop::{LoopState, TurnRules};
+
+/// How many turns an agent has unless it or the runner says otherwise.
+pub const DEFAULT_MAX_TURNS: u32 = 10;
+/// How many turns an agent has to wrap up unless it says otherwise.
+pub const DEFAULT_RECOVERY_TURNS: u32 = 5;
+
+/// What happens when an agent has used all its turns and still asks for tools.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnMaxTurns {
+    /// The run fails; its error holds the transcript and the usage.
+    Fail,
+    /// The run completes with what the model said last; the activity's log says "Max turns reached".
+    Partial,
+    /// The model is asked to wrap up and gets so many more turns, with no tool but `report_activity`.
+    Recover {
+        /// How many more turns; 0 is taken as 1.
+        turns: u32,
+        /// What it is asked; nothing means the wrap-up prompt of the run.
+        prompt: Option<String>,
+    },
+}
+
+impl OnMaxTurns {
+    /// Recover with [`DEFAULT_RECOVERY_TURNS`] and the wrap-up prompt of the run.
+    #[must_use]
+    pub fn recover() -> Self {
+        Self::Recover { turns: DEFAULT_RECOVERY_TURNS, prompt: None }
+    }
+}
+
+/// A definition: name, instructions, model, tools, limits. Cloning is cheap.
+///
+/// ```
+/// use agentexec_agent_core::{Agent, OnMaxTurns};
+/// use agentexec_runner_core::prompts;
+///
+/// let agent = Agent::new("Researcher")
+///     .instructions(format!("Research the topic. {}", prompts::REPORT_STATUS))
+///     .tool(agentexec_tools::report_status())
+///     .max_turns(20)
+///     .on_max_turns(OnMaxTurns::recover());
+/// # assert_eq!(agent.name(), "Researcher");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Agent {
+    definition: Arc<Definition>,
+}
+
+#[derive(Clone, Debug)]
+struct Definition {
+    name: String,
+    instructions: Option<String>,
+    model: Option<String>,
+    tools: Result<ToolSet, ToolSetError>,
+    tool_choice: ToolChoice,
+    settings: ModelSettings,
+    max_turns: Option<u32>,
+    on_max_turns: Option<OnMaxTurns>,
+}
+
+impl Agent {
+    /// An agent of this name, without instructions and tools.
+    pub fn new(name: impl Into<String>) -> Self {
+        let definition = Definition {
+            name: name.into(),
+            instructions: None,
+            model: None,
+            tools: Ok(ToolSet::default()),
+            tool_choice: ToolChoice::Auto,
+            settings: ModelSettings::default(),
+            max_turns: None,
+            on_max_turns: None,
+        };
+        Self { definition: Arc::new(definition) }
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Definition)) -> Self {
+        change(Arc::make_mut(&mut self.definition));
+        self
+    }
+
+    /// Sets the instructions (system prompt). Default: none.
+    #[must_use]
+    pub fn instructions(self, instructions: impl Into<String>) -> Self {
+        self.change(|agent| agent.instructions = Some(instructions.into()))
+    }
+
+    /// Sets the name of the model, in the provider's words. Default: the runner's.
+    #[must_use]
+    pub fn model(self, model: impl Into<String>) -> Self {
+        self.change(|agent| agent.model = Some(model.into()))
+    }
+
+    /// Adds a tool. Two tools of one name, or a name that no provider takes, are reported when the agent is run.
+    #[must_use]
+    pub fn tool(self, tool: impl Into<DynTool>) -> Self {
+        self.tools([tool.into()])
+    }
+
+    /// Adds tools, as [`tool`](Self::tool) does.
+    #[must_use]
+    pub fn tools(self, tools: impl IntoIterator<Item = DynTool>) -> Self {
+        self.change(|agent| {
+            if let Ok(known) = &agent.tools {
+                agent.tools = ToolSet::new(known.iter().cloned().chain(tools));
+            }
+        })
+    }
+
+    /// Sets whether and which tool the model must call. A demand holds until tools have been called once, since
+    /// it would never end otherwise. Default: the model decides.
+    #[must_use]
+    pub fn tool_choice(self, choice: ToolChoice) -> Self {
+        self.change(|agent| agent.tool_choice = choice)
+    }
+
+    /// Sets sampling and limits of the model's responses. Default: the provider's.
+    #[must_use]
+    pub fn settings(self, settings: ModelSettings) -> Self {
+        self.change(|agent| agent.settings = settings)
+    }
+
+    /// Sets how many responses of the model a run may take; 0 is taken as 1. Default: the runner's, which is
+    /// [`DEFAULT_MAX_TURNS`].
+    #[must_use]
+    pub fn max_turns(self, turns: u32) -> Self {
+        self.change(|agent| agent.max_turns = Some(turns))
+    }
+
+    /// Sets what happens at the limit of turns. Default: the runner's.
+    #[must_use]
+    pub fn on_max_turns(self, policy: OnMaxTurns) -> Self {
+        self.change(|agent| agent.on_max_turns = Some(policy))
+    }
+
+    /// What a run begins with: what the user says.
+    pub fn input(&self, text: impl Into<String>) -> AgentInput {
+        self.resume(Transcript::from_user(text))
+    }
+
+    /// A run that goes on from a transcript, for example that of an error. Its turns count anew.
+    pub fn resume(&self, transcript: Transcript) -> AgentInput {
+        AgentInput { agent: self.clone(), state: LoopState::new(transcript) }
+    }
+
+    /// A run that goes on from a state that was stored. Its turns and its usage count on.
+    #[must_use]
+    pub fn resume_state(&self, state: LoopState) -> AgentInput {
+        AgentInput { agent: self.clone(), state }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.definition.name
+    }
+
+    pub(crate) fn instructions_text(&self) -> Option<&str> {
+        self.definition.instructions.as_deref()
+    }
+
+    pub(crate) fn model_name(&self) -> Option<&str> {
+        self.definition.model.as_deref()
+    }
+
+    pub(crate) fn tool_set(&self) -> Result<&ToolSet, ToolSetError> {
+        self.definition.tools.as_ref().map_err(Clone::clone)
+    }
+
+    pub(crate) fn chosen_tool(&self) -> &ToolChoice {
+        &self.definition.tool_choice
+    }
+
+    pub(crate) fn model_settings(&self) -> &ModelSettings {
+        &self.definition.settings
+    }
+
+    /// Its own rules, else the runner's.
+    pub(crate) fn rules(&self, default: &TurnRules) -> TurnRules {
+        TurnRules {
+            max_turns: self.definition.max_turns.unwrap_or(default.max_turns).max(1),
+            on_max_turns: self
+                .definition
+                .on_max_turns
+                .clone()
+                .unwrap_or_else(|| default.on_max_turns.clone()),
+        }
+    }
+}
+
+/// What a run of an agent begins with: the agent, and the transcript so far. Cloning copies the transcript.
+#[derive(Clone, Debug)]
+pub struct AgentInput {
+    pub(crate) agent: Agent,
+    pub(crate) state: LoopState,
+}
+
+impl AgentInput {
+    /// The agent.
+    #[must_use]
+    pub fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    /// The transcript that the run begins with.
+    #[must_use]
+    pub fn transcript(&self) -> &Transcript {
+        &self.state.transcript
+    }
+}

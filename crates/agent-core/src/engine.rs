@@ -1,0 +1,270 @@
+//! The engine: a model, the turn loop, and the tools of an agent, driven inside a run.
+
+use std::sync::Arc;
+
+use agentexec_activity_core::Percent;
+use agentexec_runner_core::{RunContext, RunEvent, Runner};
+use agentexec_tools::{CallRequest, FatalToolError, ToolOutput, ToolSet};
+use futures_util::{StreamExt, stream};
+
+use crate::agent::{Agent, AgentInput, DEFAULT_MAX_TURNS, OnMaxTurns};
+use crate::error::{AgentError, AgentErrorKind};
+use crate::model::{Model, ModelRequest, ToolChoice};
+use crate::outcome::{AgentRun, Finish};
+use crate::respond::respond;
+use crate::transcript::{ToolCall, ToolOutputItem};
+use crate::turn_loop::{Step, TurnLoop, TurnRules};
+
+/// How many tools of one turn run at the same time unless the runner says otherwise.
+pub const DEFAULT_PARALLEL_TOOLS: usize = 8;
+
+/// The most that progress which was computed from turns says: the rest is for the final answer.
+const AUTOMATIC_PROGRESS_LIMIT: u32 = 90;
+
+/// The name of the tool that stays when an agent wraps up.
+const REPORT_TOOL: &str = "report_activity";
+
+/// Carries agents out with a model. `OpenAiRunner` and `ClaudeRunner` are this with their model.
+///
+/// After each turn that calls tools it reports "Turn N: Processing tool calls", with a percentage computed from
+/// the limit of turns, at most 90 and never below what the agent itself reported.
+///
+/// # Cancellation
+/// When the run's token fires, the model's stream and the tools are dropped and the error holds the transcript so
+/// far, in which every tool call is answered.
+#[derive(Clone, Debug)]
+pub struct AgentRunner {
+    model: Arc<dyn Model>,
+    rules: TurnRules,
+    parallel_tools: usize,
+    automatic_progress: bool,
+}
+
+impl AgentRunner {
+    /// Agents with this model, [`DEFAULT_MAX_TURNS`], and [`OnMaxTurns::Fail`].
+    pub fn new(model: impl Model) -> Self {
+        Self {
+            model: Arc::new(model),
+            rules: TurnRules { max_turns: DEFAULT_MAX_TURNS, on_max_turns: OnMaxTurns::Fail },
+            parallel_tools: DEFAULT_PARALLEL_TOOLS,
+            automatic_progress: true,
+        }
+    }
+
+    /// Sets the limit of turns of agents that have none of their own; 0 is taken as 1. Default:
+    /// [`DEFAULT_MAX_TURNS`].
+    #[must_use]
+    pub fn max_turns(mut self, turns: u32) -> Self {
+        self.rules.max_turns = turns;
+        self
+    }
+
+    /// Sets what happens at the limit of turns for agents that do not say. Default: [`OnMaxTurns::Fail`].
+    #[must_use]
+    pub fn on_max_turns(mut self, policy: OnMaxTurns) -> Self {
+        self.rules.on_max_turns = policy;
+        self
+    }
+
+    /// Sets how many tools of one turn run at the same time; 0 is taken as 1. Default:
+    /// [`DEFAULT_PARALLEL_TOOLS`].
+    #[must_use]
+    pub fn parallel_tools(mut self, tools: usize) -> Self {
+        self.parallel_tools = tools.max(1);
+        self
+    }
+
+    /// Sets whether each turn reports progress by itself. Default: it does.
+    #[must_use]
+    pub fn automatic_progress(mut self, on: bool) -> Self {
+        self.automatic_progress = on;
+        self
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Arc<dyn Model> {
+        &self.model
+    }
+
+    /// Drives the loop until it is done or fails; the loop holds everything either way.
+    async fn drive(
+        &self,
+        cx: &RunContext,
+        agent: &Agent,
+        turns: &mut TurnLoop,
+    ) -> Result<Finish, AgentErrorKind> {
+        let tools = agent.tool_set()?;
+        loop {
+            let was_recovering = turns.turns_to_recover();
+            match turns.step(&cx.prompts().wrap_up)? {
+                Step::Done(finish) => return Ok(finish),
+                Step::CallModel { .. } if cx.is_canceled() => return Err(AgentErrorKind::Stopped),
+                Step::CallModel { turn, wrap_up } => {
+                    if let (false, Some(left)) = (was_recovering.is_some(), turns.turns_to_recover()) {
+                        cx.emit(RunEvent::Recovering { turns: left }).await;
+                    }
+                    self.ask(cx, agent, tools, turns, turn, wrap_up).await?;
+                }
+                Step::CallTools { calls } => self.answer(cx, agent, tools, turns, calls).await?,
+            }
+        }
+    }
+
+    /// Asks the model for one response and takes it into the transcript.
+    async fn ask(
+        &self,
+        cx: &RunContext,
+        agent: &Agent,
+        tools: &ToolSet,
+        turns: &mut TurnLoop,
+        turn: u32,
+        wrap_up: bool,
+    ) -> Result<(), AgentErrorKind> {
+        cx.emit(RunEvent::TurnStarted { turn }).await;
+        let tools = at_hand(tools, wrap_up);
+        let state = turns.state();
+        let free = wrap_up || state.has_called_tools();
+        let mut request = ModelRequest::new(state.transcript.items());
+        request.model = agent.model_name();
+        request.instructions = agent.instructions_text();
+        request.tools = tools.specs();
+        request.tool_choice = if free { reset(agent.chosen_tool()) } else { agent.chosen_tool() };
+        request.settings = agent.model_settings();
+        let response = respond(cx, &*self.model, request, turn).await?;
+        let usage = response.usage;
+        let taken = turns.responded(response);
+        if taken.is_err() || turns.state().transcript.open_calls().is_empty() {
+            cx.emit(RunEvent::TurnFinished { turn, usage }).await;
+        }
+        taken
+    }
+
+    /// Carries out the calls of a turn, together, and takes the answers into the transcript in call order.
+    async fn answer(
+        &self,
+        cx: &RunContext,
+        agent: &Agent,
+        tools: &ToolSet,
+        turns: &mut TurnLoop,
+        calls: Vec<ToolCall>,
+    ) -> Result<(), AgentErrorKind> {
+        let turn = turns.next_turn().saturating_sub(1);
+        self.report_turn(cx, agent, turn).await;
+        let tools = at_hand(tools, turns.turns_to_recover().is_some());
+        let (outputs, fatal) = self.carry_out(cx, &tools, &calls).await;
+        turns.answered(calls.into_iter().zip(outputs).map(|(call, output)| answered(call, output)));
+        if let Some(error) = fatal {
+            return Err(error.into());
+        }
+        if let Some(report) = turns.state().turns.last() {
+            cx.emit(RunEvent::TurnFinished { turn, usage: report.usage }).await;
+        }
+        Ok(())
+    }
+
+    /// The outputs of calls, in call order, and the fatal error that cut some of them short.
+    async fn carry_out(
+        &self,
+        cx: &RunContext,
+        tools: &ToolSet,
+        calls: &[ToolCall],
+    ) -> (Vec<Option<ToolOutput>>, Option<FatalToolError>) {
+        let mut outputs: Vec<Option<ToolOutput>> = calls.iter().map(|_| None).collect();
+        let mut answers = stream::iter(calls.iter().cloned().enumerate())
+            .map(|(place, call)| async move { (place, dispatch(cx, tools, &call).await) })
+            .buffer_unordered(self.parallel_tools);
+        while let Some((place, answer)) = answers.next().await {
+            match answer {
+                Ok(output) => {
+                    if let Some(slot) = outputs.get_mut(place) {
+                        *slot = Some(output);
+                    }
+                }
+                // The calls that are still open are dropped with `answers`.
+                Err(fatal) => return (outputs, Some(fatal)),
+            }
+        }
+        (outputs, None)
+    }
+
+    async fn report_turn(&self, cx: &RunContext, agent: &Agent, turn: u32) {
+        if self.automatic_progress {
+            let limit = agent.rules(&self.rules).max_turns;
+            let share = turn.saturating_mul(100) / limit;
+            let percentage = Percent::clamped(i64::from(share.min(AUTOMATIC_PROGRESS_LIMIT)));
+            cx.progress_at_least(format!("Turn {turn}: Processing tool calls"), percentage).await;
+        }
+    }
+}
+
+/// The agent's tools; while it wraps up, only the one by which it reports.
+fn at_hand(tools: &ToolSet, wrap_up: bool) -> ToolSet {
+    if wrap_up { tools.only(|spec| spec.name == REPORT_TOOL) } else { tools.clone() }
+}
+
+/// A demand for tools holds until tools were called once.
+fn reset(choice: &ToolChoice) -> &ToolChoice {
+    match choice {
+        ToolChoice::Required | ToolChoice::Tool(_) => &ToolChoice::Auto,
+        choice => choice,
+    }
+}
+
+async fn dispatch(cx: &RunContext, tools: &ToolSet, call: &ToolCall) -> Result<ToolOutput, FatalToolError> {
+    let request = CallRequest::new(call.id.clone(), call.name.clone(), call.arguments.clone());
+    let output = tools.dispatch(cx, request).await?;
+    if cx.is_streamed() {
+        cx.emit(RunEvent::ToolCallFinished {
+            call_id: call.id.clone(),
+            name: call.name.clone(),
+            output: output.text.clone(),
+            is_error: output.is_error,
+        })
+        .await;
+    }
+    Ok(output)
+}
+
+/// The output of a call; of one that a fatal error of another cut short, too, since every call must have one.
+fn answered(call: ToolCall, output: Option<ToolOutput>) -> ToolOutputItem {
+    let output = output.unwrap_or_else(|| ToolOutput::error("Not finished: the run was ended by a tool."));
+    ToolOutputItem { call_id: call.id, name: call.name, output: output.text, is_error: output.is_error }
+}
+
+impl Runner for AgentRunner {
+    type Input = AgentInput;
+    type Output = AgentRun;
+    type Error = AgentError;
+
+    async fn run(&self, cx: &RunContext, input: AgentInput) -> Result<AgentRun, AgentError> {
+        let AgentInput { agent, state } = input;
+        let mut turns = TurnLoop::new(agent.rules(&self.rules), state);
+        let ended = self.drive(cx, &agent, &mut turns).await;
+        let state = turns.into_state();
+        let finish = match ended {
+            Ok(finish) => finish,
+            Err(kind) => return Err(AgentError::new(kind, state)),
+        };
+        if finish == Finish::MaxTurns
+            && let Some(activities) = cx.activities()
+        {
+            cx.complete_with(activities.messages().max_turns.as_str());
+        }
+        let output = match finish {
+            Finish::MaxTurns => state.transcript.last_text(),
+            Finish::Final | Finish::Recovered => state.transcript.final_text(),
+        };
+        Ok(AgentRun { output, finish, transcript: state.transcript, turns: state.turns })
+    }
+
+    /// Goes on from the transcript: tools that ran are not run again.
+    fn resume(&self, input: &AgentInput, error: &AgentError) -> Option<AgentInput> {
+        let state = error.state().clone();
+        let state = match error.kind() {
+            AgentErrorKind::MaxTurns { .. } => state.with_fresh_limit(),
+            _ => state,
+        };
+        error.is_resumable().then(|| input.agent.resume_state(state))
+    }
+}

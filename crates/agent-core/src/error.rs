@@ -1,0 +1,159 @@
+//! How a run of an agent fails, with everything it had done.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use agentexec_runner_core::{Retryable, Usage};
+use agentexec_tools::{FatalToolError, ToolSetError};
+
+use crate::model::ModelError;
+use crate::outcome::TurnReport;
+use crate::transcript::Transcript;
+use crate::turn_loop::LoopState;
+
+/// Why a run of an agent failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentErrorKind {
+    /// The model gave no response.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The turns were used up.
+    #[error("the agent used its {max_turns} turns without a final answer; raise max_turns or let it recover")]
+    MaxTurns {
+        /// How many there were.
+        max_turns: u32,
+    },
+    /// The model refused.
+    #[error("the model refused: {text}")]
+    Refused {
+        /// What it said.
+        text: String,
+    },
+    /// The limit on output tokens cut the response off.
+    #[error("the model's response was cut off at its limit of output tokens; raise max_output_tokens")]
+    Truncated {
+        /// The text until then.
+        partial: String,
+    },
+    /// The provider's filter cut the response off.
+    #[error("the provider's content filter stopped the model's response")]
+    ContentFilter {
+        /// The text until then.
+        partial: String,
+    },
+    /// The context window is full.
+    #[error("the model's context window is full; shorten the input or use a model with a larger window")]
+    ContextWindow {
+        /// The text until then.
+        partial: String,
+    },
+    /// A tool declared its error fatal.
+    #[error(transparent)]
+    FatalTool(#[from] FatalToolError),
+    /// The agent's tools cannot stand together.
+    #[error(transparent)]
+    Tools(#[from] ToolSetError),
+    /// The run was asked to stop.
+    #[error("the agent was stopped before it finished")]
+    Stopped,
+}
+
+/// A run of an agent that failed: why, and everything it had done.
+///
+/// `Display` says why in one line; the alternate form (`{:#}`) adds the chain of causes. To go on from where it
+/// stopped, hand its [transcript](Self::transcript) to [`Agent::resume`](crate::Agent::resume), or its
+/// [state](Self::state) to [`Agent::resume_state`](crate::Agent::resume_state).
+pub struct AgentError {
+    kind: AgentErrorKind,
+    state: Box<LoopState>,
+}
+
+impl AgentError {
+    /// A failure for this reason of a run that stood there.
+    #[must_use]
+    pub fn new(kind: AgentErrorKind, state: LoopState) -> Self {
+        Self { kind, state: Box::new(state) }
+    }
+
+    /// Why it failed.
+    #[must_use]
+    pub fn kind(&self) -> &AgentErrorKind {
+        &self.kind
+    }
+
+    /// Everything that was said. Every tool call in it is answered, so a model takes it as it is.
+    #[must_use]
+    pub fn transcript(&self) -> &Transcript {
+        &self.state.transcript
+    }
+
+    /// The turns that were taken.
+    #[must_use]
+    pub fn turns(&self) -> &[TurnReport] {
+        &self.state.turns
+    }
+
+    /// What they have cost.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.state.usage()
+    }
+
+    /// Where the run stood: it serializes, to go on from it later.
+    #[must_use]
+    pub fn state(&self) -> &LoopState {
+        &self.state
+    }
+
+    /// Whether going on from where it stopped can lead anywhere: not when the agent itself must be mended first.
+    #[must_use]
+    pub fn is_resumable(&self) -> bool {
+        !matches!(self.kind, AgentErrorKind::Tools(_))
+    }
+
+    /// The model's error, when that is why it failed.
+    #[must_use]
+    pub fn model_error(&self) -> Option<&ModelError> {
+        match &self.kind {
+            AgentErrorKind::Model(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Retryable for AgentError {
+    fn is_retryable(&self) -> bool {
+        self.model_error().is_some_and(ModelError::is_retryable)
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.model_error().and_then(ModelError::retry_after)
+    }
+}
+
+impl fmt::Display for AgentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            AgentErrorKind::Model(error) => fmt::Display::fmt(error, f),
+            kind => fmt::Display::fmt(kind, f),
+        }
+    }
+}
+
+impl fmt::Debug for AgentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentError")
+            .field("kind", &self.kind)
+            .field("turns", &self.state.turns.len())
+            .field("items", &self.state.transcript.items().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl StdError for AgentError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.kind.source()
+    }
+}

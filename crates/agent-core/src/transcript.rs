@@ -1,0 +1,296 @@
+//! The transcript: the ordered items of a run, in words that belong to no provider.
+//!
+//! A model reads the whole transcript before each turn and its answer is appended to it. Every item that came
+//! from a provider also carries that provider's own form ([`Raw`]), since signatures, encrypted reasoning and
+//! items that nobody here knows must go back exactly as they came. A different provider ignores the raw form
+//! and reads the neutral one, so a run can go on with another model.
+//!
+//! ```
+//! use agentexec_agent_core::transcript::{Item, Transcript};
+//!
+//! let transcript = Transcript::from_user("What is 2 + 2?");
+//! let stored = serde_json::to_string(&transcript).unwrap();
+//! let again: Transcript = serde_json::from_str(&stored).unwrap();
+//! assert!(matches!(again.items(), [Item::User(_)]));
+//! ```
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The version of the stored form. It grows when an older reader would misunderstand a newer transcript.
+pub const TRANSCRIPT_VERSION: u32 = 1;
+
+/// The ordered items of a run. It serializes, so a run can be stored and resumed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transcript {
+    #[serde(deserialize_with = "known_version")]
+    version: u32,
+    items: Vec<Item>,
+}
+
+impl Default for Transcript {
+    fn default() -> Self {
+        Self { version: TRANSCRIPT_VERSION, items: Vec::new() }
+    }
+}
+
+impl Transcript {
+    /// A transcript that opens with what the user said.
+    pub fn from_user(text: impl Into<String>) -> Self {
+        Self { version: TRANSCRIPT_VERSION, items: vec![Item::user(text)] }
+    }
+
+    /// The items, oldest first.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// Appends an item.
+    pub fn push(&mut self, item: Item) {
+        self.items.push(item);
+    }
+
+    /// The tool calls that no output answers yet, oldest first.
+    ///
+    /// Every provider refuses a transcript with an open call, so a transcript that is handed to a caller has
+    /// none.
+    #[must_use]
+    pub fn open_calls(&self) -> Vec<&ToolCall> {
+        let mut open: Vec<&ToolCall> = Vec::new();
+        for item in &self.items {
+            match item {
+                Item::ToolCall(call) => open.push(call),
+                Item::ToolOutput(output) => open.retain(|call| call.id != output.call_id),
+                _ => {}
+            }
+        }
+        open
+    }
+
+    /// The text of the newest assistant items: those after the last user item or tool output.
+    #[must_use]
+    pub fn final_text(&self) -> String {
+        let newest = self.items.iter().rev().take_while(|item| item.is_from_model());
+        let mut texts: Vec<&str> = newest.filter_map(Item::assistant_text).collect();
+        texts.reverse();
+        texts.concat()
+    }
+}
+
+impl Transcript {
+    /// The newest text of the model that is not empty, wherever it stands.
+    #[must_use]
+    pub fn last_text(&self) -> String {
+        let mut texts = self.items.iter().rev().filter_map(Item::assistant_text);
+        texts.find(|text| !text.is_empty()).unwrap_or_default().to_owned()
+    }
+}
+
+impl Extend<Item> for Transcript {
+    fn extend<I: IntoIterator<Item = Item>>(&mut self, items: I) {
+        self.items.extend(items);
+    }
+}
+
+impl FromIterator<Item> for Transcript {
+    fn from_iter<I: IntoIterator<Item = Item>>(items: I) -> Self {
+        Self { version: TRANSCRIPT_VERSION, items: items.into_iter().collect() }
+    }
+}
+
+fn known_version<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let version = u32::deserialize(from)?;
+    if version > TRANSCRIPT_VERSION {
+        return Err(serde::de::Error::custom(format_args!(
+            "the transcript has version {version}, this program reads up to {TRANSCRIPT_VERSION}; update it"
+        )));
+    }
+    Ok(version)
+}
+
+/// One item of a transcript.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Item {
+    /// What the user said, or what the program says in the user's place (a wrap-up prompt).
+    User(UserItem),
+    /// Text that the model answered.
+    Assistant(AssistantItem),
+    /// What the model thought, as far as the provider shows it.
+    Reasoning(ReasoningItem),
+    /// A tool that the model asks for.
+    ToolCall(ToolCall),
+    /// What the tool answered.
+    ToolOutput(ToolOutputItem),
+    /// An item of a kind that only its provider knows. It goes back to that provider as it came.
+    Opaque(Raw),
+}
+
+impl Item {
+    /// What the user said.
+    pub fn user(text: impl Into<String>) -> Self {
+        Self::User(UserItem { content: vec![Part::text(text)] })
+    }
+
+    /// Text that the model answered, without a provider's own form.
+    pub fn assistant(text: impl Into<String>) -> Self {
+        Self::Assistant(AssistantItem { text: text.into(), raw: None })
+    }
+
+    /// Whether the model wrote this item (text, reasoning, a tool call or an opaque item).
+    #[must_use]
+    pub fn is_from_model(&self) -> bool {
+        !matches!(self, Self::User(_) | Self::ToolOutput(_))
+    }
+
+    pub(crate) fn assistant_text(&self) -> Option<&str> {
+        match self {
+            Self::Assistant(item) => Some(&item.text),
+            _ => None,
+        }
+    }
+}
+
+/// What the user said: one or more parts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UserItem {
+    /// The parts in order; never empty.
+    pub content: Vec<Part>,
+}
+
+/// A piece of content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Part {
+    /// Plain text.
+    Text {
+        /// The text.
+        text: String,
+    },
+}
+
+impl Part {
+    /// A text part.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text { text: text.into() }
+    }
+}
+
+/// Text that the model answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AssistantItem {
+    /// The text; may be empty.
+    pub text: String,
+    /// The provider's own form of this item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<Raw>,
+}
+
+/// What the model thought.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReasoningItem {
+    /// The readable part: a summary or the whole; empty when the provider keeps it to itself.
+    pub text: String,
+    /// The provider's own form, with the signature or the encrypted content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<Raw>,
+}
+
+/// A tool that the model asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The id that its output must name.
+    pub id: String,
+    /// The name of the tool, as the model wrote it.
+    pub name: String,
+    /// The arguments as the model wrote them: meant to be a JSON object, not checked. Empty means `{}`.
+    pub arguments: String,
+    /// The provider's own form of this item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<Raw>,
+}
+
+/// What a tool answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolOutputItem {
+    /// The id of the call that this answers.
+    pub call_id: String,
+    /// The name of the tool that was called.
+    pub name: String,
+    /// The text that the model reads; may be empty.
+    pub output: String,
+    /// Whether the text says that something went wrong. Sent to providers that have a flag for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_error: bool,
+}
+
+/// An item in the form of the provider that made it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Raw {
+    /// Which protocol it belongs to, for example `anthropic`; a model reads only its own.
+    pub protocol: String,
+    /// The item as it came.
+    pub value: Value,
+}
+
+impl Raw {
+    /// An item in the form of `protocol`.
+    pub fn new(protocol: impl Into<String>, value: Value) -> Self {
+        Self { protocol: protocol.into(), value }
+    }
+
+    /// The value when it belongs to `protocol`.
+    #[must_use]
+    pub fn of(&self, protocol: &str) -> Option<&Value> {
+        (self.protocol == protocol).then_some(&self.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(id: &str) -> Item {
+        Item::ToolCall(ToolCall { id: id.into(), name: "add".into(), arguments: "{}".into(), raw: None })
+    }
+
+    fn output(id: &str) -> Item {
+        Item::ToolOutput(ToolOutputItem {
+            call_id: id.into(),
+            name: "add".into(),
+            output: "3".into(),
+            is_error: false,
+        })
+    }
+
+    #[test]
+    fn a_call_is_open_until_its_output_stands_behind_it() {
+        let transcript: Transcript =
+            [Item::user("go"), call("a"), call("b"), output("a")].into_iter().collect();
+        let open: Vec<_> = transcript.open_calls().iter().map(|call| call.id.clone()).collect();
+        assert_eq!(open, ["b"]);
+    }
+
+    #[test]
+    fn final_text_stops_at_the_last_tool_output() {
+        let transcript: Transcript = [
+            Item::assistant("Let me look. "),
+            call("a"),
+            output("a"),
+            Item::assistant("It is "),
+            Item::assistant("3."),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(transcript.final_text(), "It is 3.");
+    }
+
+    #[test]
+    fn a_transcript_of_a_newer_program_is_refused_with_the_way_out() {
+        let error = serde_json::from_str::<Transcript>(r#"{"version": 99, "items": []}"#).unwrap_err();
+        assert!(error.to_string().contains("version 99"), "{error}");
+    }
+}

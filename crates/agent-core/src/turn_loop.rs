@@ -1,0 +1,256 @@
+//! The turn loop as a state machine without IO.
+//!
+//! [`TurnLoop::step`] says what to do next: call the model, call tools, or stop. The caller does it and reports
+//! back. The state between two steps is a [`LoopState`]: it serializes, so a run can be stored after any step
+//! and resumed elsewhere.
+//!
+//! ```
+//! use agentexec_agent_core::model::{ModelResponse, StopReason};
+//! use agentexec_agent_core::{Item, LoopState, OnMaxTurns, Step, Transcript, TurnLoop, TurnRules};
+//!
+//! let rules = TurnRules { max_turns: 10, on_max_turns: OnMaxTurns::Fail };
+//! let mut turns = TurnLoop::new(rules, LoopState::new(Transcript::from_user("hello")));
+//! assert_eq!(turns.step("wrap up").unwrap(), Step::CallModel { turn: 1, wrap_up: false });
+//!
+//! turns.responded(ModelResponse::new(vec![Item::assistant("Hi.")], StopReason::EndTurn)).unwrap();
+//! assert!(matches!(turns.step("wrap up").unwrap(), Step::Done(_)));
+//! ```
+
+use agentexec_runner_core::Usage;
+use serde::{Deserialize, Serialize};
+
+use crate::agent::OnMaxTurns;
+use crate::error::AgentErrorKind;
+use crate::model::{ModelResponse, StopReason};
+use crate::outcome::{Finish, TurnReport};
+use crate::transcript::{Item, ToolCall, ToolOutputItem, Transcript};
+
+/// The version of a stored state. It grows when an older reader would misunderstand a newer state.
+pub const STATE_VERSION: u32 = 1;
+
+/// How many turns there are, and what happens when they are used up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnRules {
+    /// How many responses of the model a run may take.
+    pub max_turns: u32,
+    /// What happens when they are used up and the model still asks for tools.
+    pub on_max_turns: OnMaxTurns,
+}
+
+/// Where a run stands between two steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LoopState {
+    #[serde(deserialize_with = "known_version")]
+    version: u32,
+    /// Everything said so far.
+    pub transcript: Transcript,
+    /// The turns taken so far.
+    pub turns: Vec<TurnReport>,
+    /// How many turns count against the limit.
+    counted: u32,
+    /// What the newest response stands for.
+    phase: Phase,
+    /// How many turns are left for wrapping up, once that has begun.
+    recovering: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Phase {
+    /// The model is to be asked.
+    Ask,
+    /// It has said its last word.
+    Final,
+}
+
+fn known_version<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let version = u32::deserialize(from)?;
+    if version > STATE_VERSION {
+        return Err(serde::de::Error::custom(format_args!(
+            "the state has version {version}, this program reads up to {STATE_VERSION}; update it"
+        )));
+    }
+    Ok(version)
+}
+
+impl LoopState {
+    /// A run that begins with this transcript.
+    #[must_use]
+    pub fn new(transcript: Transcript) -> Self {
+        Self {
+            version: STATE_VERSION,
+            transcript,
+            turns: Vec::new(),
+            counted: 0,
+            phase: Phase::Ask,
+            recovering: None,
+        }
+    }
+
+    /// What the turns so far have cost.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.turns.iter().map(|turn| turn.usage).sum()
+    }
+
+    /// Whether tools have been called.
+    pub(crate) fn has_called_tools(&self) -> bool {
+        self.turns.iter().any(|turn| turn.tool_calls > 0)
+    }
+
+    /// The same with the turns counted anew: for another try after the limit was reached.
+    pub(crate) fn with_fresh_limit(mut self) -> Self {
+        self.counted = 0;
+        self.recovering = None;
+        self
+    }
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Ask the model, then report with [`TurnLoop::responded`].
+    CallModel {
+        /// The number of the turn, from 1.
+        turn: u32,
+        /// Whether it is asked to wrap up: with no tool but `report_activity`.
+        wrap_up: bool,
+    },
+    /// Carry these calls out, then report with [`TurnLoop::answered`].
+    CallTools {
+        /// The calls that no output answers yet, in order.
+        calls: Vec<ToolCall>,
+    },
+    /// The run is over.
+    Done(Finish),
+}
+
+/// The turn loop: rules, and the state of a run.
+#[derive(Clone, Debug)]
+pub struct TurnLoop {
+    rules: TurnRules,
+    state: LoopState,
+}
+
+impl TurnLoop {
+    /// A loop by these rules from this state on.
+    #[must_use]
+    pub fn new(rules: TurnRules, state: LoopState) -> Self {
+        Self { rules, state }
+    }
+
+    /// Where the run stands.
+    #[must_use]
+    pub fn state(&self) -> &LoopState {
+        &self.state
+    }
+
+    /// Where the run stands.
+    #[must_use]
+    pub fn into_state(self) -> LoopState {
+        self.state
+    }
+
+    /// How many turns are left for wrapping up, once that has begun.
+    #[must_use]
+    pub fn turns_to_recover(&self) -> Option<u32> {
+        self.state.recovering
+    }
+
+    /// The number of the turn that the model is asked for next, or was asked for last.
+    #[must_use]
+    pub fn next_turn(&self) -> u32 {
+        u32::try_from(self.state.turns.len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// What to do next. `wrap_up` is what the model is asked when its turns are used up and the rules say
+    /// [`OnMaxTurns::Recover`] without a prompt of their own.
+    ///
+    /// # Errors
+    /// [`AgentErrorKind::MaxTurns`] when the turns are used up and the rules say [`OnMaxTurns::Fail`], or wrapping
+    /// up took its turns too.
+    pub fn step(&mut self, wrap_up: &str) -> Result<Step, AgentErrorKind> {
+        let calls: Vec<ToolCall> = self.state.transcript.open_calls().into_iter().cloned().collect();
+        if !calls.is_empty() {
+            return Ok(Step::CallTools { calls });
+        }
+        if self.state.phase == Phase::Final {
+            let recovered = self.state.recovering.is_some();
+            return Ok(Step::Done(if recovered { Finish::Recovered } else { Finish::Final }));
+        }
+        match self.state.recovering {
+            Some(0) => return Err(self.out_of_turns()),
+            None if self.state.counted >= self.rules.max_turns => {
+                if let Some(end) = self.at_the_limit(wrap_up) {
+                    return end;
+                }
+            }
+            _ => {}
+        }
+        Ok(Step::CallModel { turn: self.next_turn(), wrap_up: self.state.recovering.is_some() })
+    }
+
+    /// What the rules say at the limit; nothing when the run goes on, wrapping up.
+    fn at_the_limit(&mut self, wrap_up: &str) -> Option<Result<Step, AgentErrorKind>> {
+        match &self.rules.on_max_turns {
+            OnMaxTurns::Fail => Some(Err(self.out_of_turns())),
+            OnMaxTurns::Partial => Some(Ok(Step::Done(Finish::MaxTurns))),
+            OnMaxTurns::Recover { turns, prompt } => {
+                let prompt = prompt.as_deref().unwrap_or(wrap_up);
+                self.state.transcript.push(Item::user(prompt));
+                self.state.recovering = Some((*turns).max(1));
+                None
+            }
+        }
+    }
+
+    fn out_of_turns(&self) -> AgentErrorKind {
+        AgentErrorKind::MaxTurns { max_turns: self.rules.max_turns }
+    }
+
+    /// Takes the model's response into the transcript.
+    ///
+    /// # Errors
+    /// When the response is not one to go on from: a refusal, a response that was cut off, or one that a filter
+    /// stopped. Its text is kept in the transcript; its tool calls are not, and are not run.
+    pub fn responded(&mut self, response: ModelResponse) -> Result<(), AgentErrorKind> {
+        let ModelResponse { items, stop, usage, model, request_id } = response;
+        self.state.counted = self.state.counted.saturating_add(1);
+        self.state.recovering = self.state.recovering.map(|left| left.saturating_sub(1));
+        let unusable = unusable(&stop, &items);
+        let kept = |item: &Item| unusable.is_none() || matches!(item, Item::Assistant(_));
+        let items: Vec<Item> = items.into_iter().filter(kept).collect();
+        let calls = items.iter().filter(|item| matches!(item, Item::ToolCall(_))).count();
+        let mut report = TurnReport::new(usage, u32::try_from(calls).unwrap_or(u32::MAX));
+        (report.model, report.request_id) = (model, request_id);
+        self.state.turns.push(report);
+        self.state.transcript.extend(items);
+        let goes_on = calls > 0 || stop == StopReason::Pause;
+        self.state.phase = if goes_on { Phase::Ask } else { Phase::Final };
+        unusable.map_or(Ok(()), |kind| {
+            // Whoever goes on from here asks the model again.
+            self.state.phase = Phase::Ask;
+            Err(kind)
+        })
+    }
+
+    /// Takes the answers of tools into the transcript.
+    pub fn answered(&mut self, outputs: impl IntoIterator<Item = ToolOutputItem>) {
+        self.state.transcript.extend(outputs.into_iter().map(Item::ToolOutput));
+    }
+}
+
+/// Why a response is not one to go on from.
+fn unusable(stop: &StopReason, items: &[Item]) -> Option<AgentErrorKind> {
+    let partial = || items.iter().filter_map(Item::assistant_text).collect::<String>();
+    match stop {
+        StopReason::Refusal(text) if text.is_empty() => Some(AgentErrorKind::Refused { text: partial() }),
+        StopReason::Refusal(text) => Some(AgentErrorKind::Refused { text: text.clone() }),
+        StopReason::MaxTokens => Some(AgentErrorKind::Truncated { partial: partial() }),
+        StopReason::ContentFilter => Some(AgentErrorKind::ContentFilter { partial: partial() }),
+        StopReason::ContextWindow => Some(AgentErrorKind::ContextWindow { partial: partial() }),
+        StopReason::EndTurn | StopReason::ToolCalls | StopReason::Pause | StopReason::Other(_) => None,
+    }
+}
