@@ -1,0 +1,150 @@
+//! Running other programs: print the command as one would type it, run it, and say what failed.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// A command line that is about to run.
+pub(crate) struct Cmd {
+    command: Command,
+    shown: String,
+}
+
+impl Cmd {
+    /// `cargo` with these arguments: the cargo that started this program, so that one toolchain does it all.
+    pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Self {
+        let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+        let mut cmd = Self::new(program, "cargo", args);
+        // `cargo run` describes this package to this program; to the cargo below, that is a lie about another
+        // one.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            let about_us = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+            if about_us.iter().any(|prefix| text.starts_with(prefix)) || text == "CARGO_PRIMARY_PACKAGE" {
+                cmd.command.env_remove(&name);
+            }
+        }
+        cmd
+    }
+
+    pub(crate) fn program<'a>(name: &str, args: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::new(OsString::from(name), name, args)
+    }
+
+    fn new<'a>(program: OsString, name: &str, args: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut command = Command::new(program);
+        let mut shown = String::from(name);
+        for arg in args {
+            command.arg(arg);
+            shown.push(' ');
+            shown.push_str(&quoted(arg));
+        }
+        command.stdin(Stdio::null());
+        Self { command, shown }
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self.shown = format!("{name}={} {}", quoted(value), self.shown);
+        self
+    }
+
+    /// Runs it on our terminal. An error when it fails.
+    pub(crate) fn run(mut self) -> Result<()> {
+        println!("$ {}", self.shown);
+        let status = self.command.status().with_context(|| format!("starting `{}`", self.shown))?;
+        if !status.success() {
+            bail!("`{}` failed ({status})", self.shown);
+        }
+        Ok(())
+    }
+
+    /// Runs it, passes its output on and hands each line to `see`. Says whether it succeeded.
+    ///
+    /// Both outputs go through one pipe: a test binary's result on one means nothing without the line on the
+    /// other that names the binary, so their order has to survive.
+    pub(crate) fn watch(mut self, mut see: impl FnMut(&str)) -> Result<bool> {
+        println!("$ {}", self.shown);
+        if io::stdout().is_terminal() && std::env::var_os("CARGO_TERM_COLOR").is_none() {
+            self.command.env("CARGO_TERM_COLOR", "always");
+        }
+        let (reader, writer) = io::pipe().context("making a pipe")?;
+        self.command.stdout(writer.try_clone()?).stderr(writer);
+        let mut child = self.command.spawn().with_context(|| format!("starting `{}`", self.shown))?;
+        // It holds the writing end; as long as it lives, the reader below sees no end.
+        drop(self.command);
+
+        let mut reader = BufReader::new(reader);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line)? > 0 {
+            let text = String::from_utf8_lossy(&line);
+            print!("{text}");
+            see(&without_color(text.trim_end()));
+            line.clear();
+        }
+        Ok(child.wait()?.success())
+    }
+
+    /// Runs it in silence and returns what it wrote to stdout. An error, with its stderr, when it fails.
+    pub(crate) fn read(mut self) -> Result<String> {
+        let output = self.command.output().with_context(|| format!("starting `{}`", self.shown))?;
+        if !output.status.success() {
+            let why = String::from_utf8_lossy(&output.stderr);
+            bail!("`{}` failed ({}): {}", self.shown, output.status, why.trim());
+        }
+        String::from_utf8(output.stdout).with_context(|| format!("`{}` wrote what is not UTF-8", self.shown))
+    }
+}
+
+fn quoted(arg: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:@+".contains(c);
+    if !arg.is_empty() && arg.chars().all(plain) { arg.to_owned() } else { format!("'{arg}'") }
+}
+
+/// The line without the escape sequences that select a colour.
+fn without_color(line: &str) -> String {
+    let mut plain = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, escape)) = rest.split_once("\u{1b}[") {
+        plain.push_str(before);
+        rest = escape.split_once('m').map_or("", |(_, after)| after);
+    }
+    plain.push_str(rest);
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colors_are_removed_and_the_text_stays() {
+        assert_eq!(without_color("\u{1b}[32;1m    PASS\u{1b}[0m one"), "    PASS one");
+        assert_eq!(without_color("plain [text] m"), "plain [text] m");
+    }
+
+    #[test]
+    fn a_shown_command_can_be_pasted_into_a_shell() {
+        let cmd = Cmd::program("cargo", ["doc", "--features", "a,b", "two words"])
+            .env("RUSTDOCFLAGS", "-D warnings");
+        assert_eq!(cmd.shown, "RUSTDOCFLAGS='-D warnings' cargo doc --features a,b 'two words'");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn both_outputs_are_seen_in_order() {
+        let script = "echo one; echo two >&2; echo three; exit 3";
+        let mut seen = Vec::new();
+        let success = Cmd::program("sh", ["-c", script]).watch(|line| seen.push(line.to_owned())).unwrap();
+        assert_eq!(seen, ["one", "two", "three"]);
+        assert!(!success);
+    }
+
+    #[test]
+    fn a_command_that_cannot_start_is_named() {
+        let error = Cmd::program("no-such-program-here", ["x"]).read().unwrap_err();
+        assert_eq!(error.to_string(), "starting `no-such-program-here x`");
+    }
+}
