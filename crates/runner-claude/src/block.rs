@@ -1,0 +1,181 @@
+//! One content block while it grows, and the item it becomes.
+//!
+//! The block keeps the form in which it came, every field of it, since it goes back to the provider with the
+//! next request. Only the fields that grow are taken out meanwhile.
+
+use agentexec_agent_core::model::{ModelError, ModelEvent};
+use agentexec_agent_core::transcript::{AssistantItem, Item, Raw, ReasoningItem, ToolCall};
+use serde_json::{Map, Value};
+
+use crate::PROTOCOL;
+use crate::fold::protocol;
+use crate::wire::Delta;
+
+/// The key under which arguments that are no JSON object go back to the model. The documentation of streamed
+/// tool input asks for this word.
+const INVALID_JSON: &str = "INVALID_JSON";
+
+/// A content block.
+#[derive(Debug)]
+pub(crate) struct Block {
+    raw: Map<String, Value>,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Text(String),
+    Thinking(String),
+    RedactedThinking,
+    ToolUse {
+        id: String,
+        name: String,
+        json: String,
+    },
+    /// A server tool, its result, or a kind that nobody here knows; tool input may be streamed into it.
+    Other {
+        json: String,
+    },
+}
+
+impl Block {
+    /// Opens a block in the form it came in, with what there is to show of it already.
+    pub(crate) fn start(mut raw: Map<String, Value>) -> Result<(Self, Option<ModelEvent>), ModelError> {
+        let kind = match raw.get("type").and_then(Value::as_str) {
+            Some("text") => Kind::Text(take_string(&mut raw, "text")),
+            Some("thinking") => Kind::Thinking(take_string(&mut raw, "thinking")),
+            Some("redacted_thinking") => Kind::RedactedThinking,
+            Some("tool_use") => Kind::ToolUse {
+                id: required(&raw, "id")?,
+                name: required(&raw, "name")?,
+                json: String::new(),
+            },
+            _ => Kind::Other { json: String::new() },
+        };
+        let event = match &kind {
+            Kind::Text(text) => shown(text).map(ModelEvent::TextDelta),
+            Kind::Thinking(text) => shown(text).map(ModelEvent::ReasoningDelta),
+            Kind::ToolUse { id, name, .. } => {
+                Some(ModelEvent::ToolCallStarted { call_id: id.clone(), name: name.clone() })
+            }
+            Kind::RedactedThinking | Kind::Other { .. } => None,
+        };
+        Ok((Self { raw, kind }, event))
+    }
+
+    /// Adds a delta. One that does not belong to this kind of block, or of a kind that nobody here knows, changes
+    /// nothing.
+    pub(crate) fn extend(&mut self, delta: Delta<'_>) -> Option<ModelEvent> {
+        match (&mut self.kind, delta.kind.as_str()) {
+            (Kind::Text(text), "text_delta") => {
+                text.push_str(delta.text.as_str());
+                shown(delta.text.as_str()).map(ModelEvent::TextDelta)
+            }
+            (Kind::Text(_), "citations_delta") => {
+                self.cite(*delta.citation?);
+                None
+            }
+            (Kind::Thinking(text), "thinking_delta") => {
+                text.push_str(delta.thinking.as_str());
+                shown(delta.thinking.as_str()).map(ModelEvent::ReasoningDelta)
+            }
+            (Kind::Thinking(_), "signature_delta") => {
+                // The signature comes whole; a second one replaces the first.
+                self.raw.insert("signature".into(), delta.signature.into_string().into());
+                None
+            }
+            (Kind::ToolUse { id, json, .. }, "input_json_delta") => {
+                json.push_str(delta.partial_json.as_str());
+                let call_id = id.clone();
+                shown(delta.partial_json.as_str()).map(|delta| ModelEvent::ToolCallDelta { call_id, delta })
+            }
+            (Kind::Other { json }, "input_json_delta") => {
+                json.push_str(delta.partial_json.as_str());
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// The block is complete. A tool call whose input came with its start, in one piece, shows it now.
+    pub(crate) fn stop(&mut self) -> Option<ModelEvent> {
+        let Kind::ToolUse { id, json, .. } = &mut self.kind else { return None };
+        let input = self.raw.get("input")?.as_object().filter(|input| !input.is_empty())?;
+        if !json.trim().is_empty() {
+            return None;
+        }
+        *json = Value::Object(input.clone()).to_string();
+        Some(ModelEvent::ToolCallDelta { call_id: id.clone(), delta: json.clone() })
+    }
+
+    /// The item that the block is in a transcript, its own form beside the neutral one.
+    pub(crate) fn into_item(mut self) -> Item {
+        // Its end may not have come.
+        self.stop();
+        let Self { mut raw, kind } = self;
+        match kind {
+            Kind::Text(text) => {
+                raw.insert("text".into(), text.clone().into());
+                Item::Assistant(AssistantItem { text, raw: Some(own(raw)) })
+            }
+            Kind::Thinking(text) => {
+                raw.insert("thinking".into(), text.clone().into());
+                Item::Reasoning(ReasoningItem { text, raw: Some(own(raw)) })
+            }
+            Kind::RedactedThinking => {
+                Item::Reasoning(ReasoningItem { text: String::new(), raw: Some(own(raw)) })
+            }
+            Kind::ToolUse { id, name, json } => {
+                let arguments = if json.trim().is_empty() { "{}".to_owned() } else { json };
+                raw.insert("input".into(), Value::Object(input_object(&arguments)));
+                Item::ToolCall(ToolCall { id, name, arguments, raw: Some(own(raw)) })
+            }
+            Kind::Other { json } => {
+                if !json.trim().is_empty() {
+                    raw.insert("input".into(), Value::Object(input_object(&json)));
+                }
+                Item::Opaque(own(raw))
+            }
+        }
+    }
+
+    fn cite(&mut self, citation: Value) {
+        match self.raw.get_mut("citations") {
+            Some(Value::Array(citations)) => citations.push(citation),
+            _ => {
+                self.raw.insert("citations".into(), Value::Array(vec![citation]));
+            }
+        }
+    }
+}
+
+/// Arguments as the object that `input` must be. Nothing is `{}`; what is no object is wrapped, so that the model
+/// reads what it wrote beside the error that answers it.
+pub(crate) fn input_object(arguments: &str) -> Map<String, Value> {
+    if arguments.trim().is_empty() {
+        return Map::new();
+    }
+    serde_json::from_str(arguments)
+        .unwrap_or_else(|_| Map::from_iter([(INVALID_JSON.to_owned(), arguments.into())]))
+}
+
+fn own(raw: Map<String, Value>) -> Raw {
+    Raw::new(PROTOCOL, Value::Object(raw))
+}
+
+fn shown(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn take_string(raw: &mut Map<String, Value>, field: &str) -> String {
+    match raw.remove(field) {
+        Some(Value::String(text)) => text,
+        _ => String::new(),
+    }
+}
+
+fn required(raw: &Map<String, Value>, field: &str) -> Result<String, ModelError> {
+    let text = raw.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    text.map(str::to_owned)
+        .ok_or_else(|| protocol(format!("Anthropic sent a `tool_use` block without its `{field}`")))
+}

@@ -1,0 +1,244 @@
+//! Folds the events of a stream, or one whole body, into a [`ModelResponse`]. It does no IO.
+//!
+//! Each event is pushed as the JSON text it came as. What a consumer may show at once comes back as a
+//! [`ModelEvent`]; everything else is kept until [`Fold::finish`]. A body that was not streamed goes through the
+//! same handling block by block ([`Fold::whole`]), so both ways end in the same response.
+//!
+//! ```
+//! use agentexec_runner_claude::fold::{Fold, Folded};
+//!
+//! let mut fold = Fold::new();
+//! fold.push(r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#)?;
+//! fold.push(r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello"}}"#)?;
+//! fold.push(r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#)?;
+//! assert_eq!(fold.push(r#"{"type":"message_stop"}"#)?, Folded::Done);
+//! assert_eq!(fold.finish().usage.output_tokens, 1);
+//! # Ok::<(), agentexec_agent_core::model::ModelError>(())
+//! ```
+//!
+//! Source of the rules: <https://platform.claude.com/docs/en/build-with-claude/streaming>.
+
+use std::collections::HashMap;
+
+use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse, StopReason};
+use agentexec_agent_core::transcript::Item;
+use agentexec_runner_core::Usage;
+use serde_json::{Map, Value};
+
+use crate::block::Block;
+use crate::wire::{Counts, Delta, Event, Message, StopDetails};
+
+/// What one event came to.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Folded {
+    /// Nothing to show: a part of a block, a ping, or an event of a kind that nobody here knows.
+    Quiet,
+    /// Something that the model said.
+    Event(ModelEvent),
+    /// The event is an error of the provider. The message does not go on.
+    Failed,
+    /// The terminal event. [`Fold::finish`] gives the response.
+    Done,
+}
+
+impl From<Option<ModelEvent>> for Folded {
+    fn from(event: Option<ModelEvent>) -> Self {
+        event.map_or(Self::Quiet, Self::Event)
+    }
+}
+
+/// The message so far.
+///
+/// Memory is proportional to what was pushed; the limits on how much may come are the transport's.
+#[derive(Debug, Default)]
+pub struct Fold {
+    blocks: Vec<Block>,
+    /// Where the newest block of each index stands.
+    places: HashMap<u64, usize>,
+    counts: Counts,
+    model: Option<String>,
+    stop_reason: Option<String>,
+    stop_details: Option<StopDetails>,
+}
+
+impl Fold {
+    /// An empty message.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one event of a stream, in the JSON it came as.
+    ///
+    /// # Errors
+    /// [`ModelErrorKind::Protocol`] when a known event cannot be read or contradicts the ones before it. The
+    /// message then cannot be completed.
+    pub fn push(&mut self, data: &str) -> Result<Folded, ModelError> {
+        let Some(event) = Event::read(data).map_err(|error| unreadable("event", &error))? else {
+            return Ok(Folded::Quiet);
+        };
+        match event.kind.as_str() {
+            "content_block_delta" => {
+                let block = self.block(event.index)?;
+                Ok(event.delta.and_then(|delta| block.extend(delta)).into())
+            }
+            "content_block_start" => self.start(event.index, event.content_block.unwrap_or_default()),
+            "content_block_stop" => Ok(self.block(event.index)?.stop().into()),
+            "message_start" => {
+                if let Some(message) = event.message {
+                    self.open(*message);
+                }
+                Ok(Folded::Quiet)
+            }
+            "message_delta" => {
+                self.close(event.delta.unwrap_or_default(), event.usage);
+                Ok(Folded::Quiet)
+            }
+            "message_stop" => Ok(Folded::Done),
+            "error" => Ok(Folded::Failed),
+            _ => Ok(Folded::Quiet),
+        }
+    }
+
+    /// Reads a whole body: the events that a stream of it would have had, each block in one piece, and the
+    /// message, ready for [`Fold::finish`].
+    ///
+    /// # Errors
+    /// [`ModelErrorKind::Protocol`] when the body is not a message.
+    pub fn whole(body: &[u8]) -> Result<(Vec<ModelEvent>, Self), ModelError> {
+        let mut message: Message =
+            serde_json::from_slice(body).map_err(|error| unreadable("answer", &error))?;
+        let Some(content) = message.content.take() else {
+            return Err(protocol("Anthropic sent an answer that is not a message: it has no `content`"));
+        };
+        let mut fold = Self::new();
+        let mut events = Vec::new();
+        for (index, block) in (0..).zip(content) {
+            if let Folded::Event(event) = fold.start(Some(index), block)? {
+                events.push(event);
+            }
+            events.extend(fold.block(Some(index))?.stop());
+        }
+        fold.open(message);
+        Ok((events, fold))
+    }
+
+    /// The response: every block as an item in the order in which it began, with its own form.
+    ///
+    /// What is missing is made up for: a message without a stop reason ended its turn, or asks for tools when it
+    /// has tool calls.
+    #[must_use]
+    pub fn finish(self) -> ModelResponse {
+        let items: Vec<Item> = self.blocks.into_iter().map(Block::into_item).collect();
+        let stop = stop_reason(self.stop_reason, self.stop_details, &items);
+        let mut response = ModelResponse::new(items, stop);
+        response.usage = usage(self.counts);
+        response.model = self.model;
+        response
+    }
+
+    /// The newest block with this index. Without an index it is the newest of all.
+    fn block(&mut self, index: Option<u64>) -> Result<&mut Block, ModelError> {
+        let place = match index {
+            Some(index) => self.places.get(&index).copied(),
+            None => self.blocks.len().checked_sub(1),
+        };
+        place.and_then(|place| self.blocks.get_mut(place)).ok_or_else(|| {
+            let index = index.map_or_else(String::new, |index| format!(" {index}"));
+            protocol(format!("Anthropic sent an event for content block{index}, which was never opened"))
+        })
+    }
+
+    fn start(&mut self, index: Option<u64>, raw: Map<String, Value>) -> Result<Folded, ModelError> {
+        let (block, event) = Block::start(raw)?;
+        if let Some(index) = index {
+            self.places.insert(index, self.blocks.len());
+        }
+        self.blocks.push(block);
+        Ok(event.into())
+    }
+
+    fn open(&mut self, message: Message) {
+        self.model = message.model.or(self.model.take());
+        self.stop_reason = message.stop_reason.or(self.stop_reason.take());
+        self.stop_details = message.stop_details.or(self.stop_details.take());
+        self.count(message.usage);
+    }
+
+    fn close(&mut self, delta: Delta<'_>, counts: Option<Box<Counts>>) {
+        self.stop_reason = delta.stop_reason.or(self.stop_reason.take());
+        self.stop_details = delta.stop_details.or(self.stop_details.take());
+        self.count(counts);
+    }
+
+    /// Counts are cumulative: a newer one replaces the older, and one that is left out keeps it.
+    fn count(&mut self, newer: Option<Box<Counts>>) {
+        let Some(newer) = newer else { return };
+        let older = self.counts;
+        self.counts = Counts {
+            input_tokens: newer.input_tokens.or(older.input_tokens),
+            output_tokens: newer.output_tokens.or(older.output_tokens),
+            cache_read_input_tokens: newer.cache_read_input_tokens.or(older.cache_read_input_tokens),
+            cache_creation_input_tokens: newer
+                .cache_creation_input_tokens
+                .or(older.cache_creation_input_tokens),
+            output_tokens_details: newer.output_tokens_details.or(older.output_tokens_details),
+        };
+    }
+}
+
+/// `input_tokens` of the wire leaves out what was read from or written to the cache; ours counts all of it.
+fn usage(counts: Counts) -> Usage {
+    let cached = counts.cache_read_input_tokens.unwrap_or_default();
+    let written = counts.cache_creation_input_tokens.unwrap_or_default();
+    let fresh = counts.input_tokens.unwrap_or_default();
+    let mut usage = Usage::new(
+        fresh.saturating_add(cached).saturating_add(written),
+        counts.output_tokens.unwrap_or_default(),
+    );
+    usage.cached_tokens = cached;
+    usage.cache_write_tokens = written;
+    usage.reasoning_tokens =
+        counts.output_tokens_details.and_then(|details| details.thinking_tokens).unwrap_or_default();
+    usage
+}
+
+fn stop_reason(reason: Option<String>, details: Option<StopDetails>, items: &[Item]) -> StopReason {
+    match reason.as_deref() {
+        Some("end_turn" | "stop_sequence") => StopReason::EndTurn,
+        Some("tool_use") => StopReason::ToolCalls,
+        Some("max_tokens") => StopReason::MaxTokens,
+        Some("pause_turn") => StopReason::Pause,
+        Some("model_context_window_exceeded") => StopReason::ContextWindow,
+        Some("refusal") => {
+            let said = details.and_then(|details| details.explanation).filter(|said| !said.is_empty());
+            StopReason::Refusal(said.unwrap_or_else(|| text_of(items)))
+        }
+        Some(other) => StopReason::Other(other.to_owned()),
+        None if items.iter().any(|item| matches!(item, Item::ToolCall(_))) => StopReason::ToolCalls,
+        None => StopReason::EndTurn,
+    }
+}
+
+fn text_of(items: &[Item]) -> String {
+    let texts = items.iter().filter_map(|item| match item {
+        Item::Assistant(item) => Some(item.text.as_str()),
+        _ => None,
+    });
+    texts.collect()
+}
+
+/// Says where reading failed. The words of the JSON error stay out: they can quote what the model said.
+fn unreadable(what: &str, error: &serde_json::Error) -> ModelError {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    let why = if error.is_data() { "has a field of the wrong type" } else { "is not JSON" };
+    protocol(format!("Anthropic sent an {what} that cannot be read: it {why} ({place})"))
+}
+
+pub(crate) fn protocol(message: impl Into<String>) -> ModelError {
+    ModelError::new(ModelErrorKind::Protocol, message)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,320 @@
+//! Where and how Claude is asked: credential, address, version, model and limits.
+
+use std::fmt;
+
+use agentexec_agent_core::model::{ModelError, ModelErrorKind};
+use agentexec_runner_http::{RetryPolicy, SecretString, Timeouts, Transport, TransportBuilder};
+
+use crate::{Messages, Thinking};
+
+/// The address of the API.
+pub const DEFAULT_BASE_URL: &str = "https://api.anthropic.com";
+
+/// The value of the `anthropic-version` header: the oldest version in use, which every compatible server knows.
+pub const DEFAULT_VERSION: &str = "2023-06-01";
+
+/// The model that is asked when none is named: the current Sonnet, between the quickest and the ablest.
+///
+/// Source: <https://platform.claude.com/docs/en/about-claude/models/overview>.
+pub const DEFAULT_MODEL: &str = "claude-sonnet-5-5";
+
+/// The most tokens of one response, thoughts included, when the request does not say: the API requires a number.
+/// It is below [`MAX_UNSTREAMED_TOKENS`], so that it serves both ways.
+pub const DEFAULT_MAX_TOKENS: u32 = 20_000;
+
+/// The most tokens that may be asked for without streaming. Above it an answer can take longer than ten minutes,
+/// in which networks drop a connection that is silent; the official clients refuse it as well.
+pub const MAX_UNSTREAMED_TOKENS: u32 = 21_333;
+
+const API_KEY: &str = "ANTHROPIC_API_KEY";
+const AUTH_TOKEN: &str = "ANTHROPIC_AUTH_TOKEN";
+const BASE_URL: &str = "ANTHROPIC_BASE_URL";
+
+/// What every request of a model is made with.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) model: String,
+    pub(crate) max_tokens: u32,
+    pub(crate) streaming: bool,
+    pub(crate) prompt_caching: bool,
+    pub(crate) thinking: Option<Thinking>,
+}
+
+/// The settings of [`Messages`], or of a runner over it.
+///
+/// ```
+/// use agentexec_runner_claude::Claude;
+///
+/// let model = Claude::new("sk-ant-…").model("claude-opus-5-5").max_tokens(8_000).build()?;
+/// # let _ = model;
+/// # Ok::<(), agentexec_agent_core::model::ModelError>(())
+/// ```
+///
+/// A gateway or a local server that speaks the same protocol:
+///
+/// ```
+/// # use agentexec_runner_claude::Claude;
+/// let model = Claude::with_auth_token("token")
+///     .base_url("http://localhost:4000/anthropic")
+///     .header("x-team", "research")
+///     .prompt_caching(false)
+///     .build()?;
+/// # let _ = model;
+/// # Ok::<(), agentexec_agent_core::model::ModelError>(())
+/// ```
+#[derive(Clone)]
+pub struct Claude {
+    credential: Credential,
+    base_url: String,
+    version: String,
+    betas: Vec<String>,
+    headers: Vec<(String, String)>,
+    timeouts: Timeouts,
+    retry: RetryPolicy,
+    proxy_from_env: bool,
+    settings: Settings,
+}
+
+#[derive(Clone)]
+enum Credential {
+    ApiKey(SecretString),
+    AuthToken(SecretString),
+}
+
+impl Claude {
+    /// Settings with an API key, which is sent as `x-api-key`.
+    pub fn new(api_key: impl Into<SecretString>) -> Self {
+        Self::with(Credential::ApiKey(api_key.into()))
+    }
+
+    /// Settings with a token, which is sent as `Authorization: Bearer …`. Newer versions of the API take the API
+    /// key in this form too.
+    pub fn with_auth_token(token: impl Into<SecretString>) -> Self {
+        Self::with(Credential::AuthToken(token.into()))
+    }
+
+    /// Settings from the environment: the API key of `ANTHROPIC_API_KEY`, else the token of
+    /// `ANTHROPIC_AUTH_TOKEN`; the address of `ANTHROPIC_BASE_URL`, if there is one; and the proxies that the
+    /// usual variables name. A variable that is empty counts as absent.
+    ///
+    /// # Errors
+    /// [`ModelErrorKind::Configuration`] when there is neither a key nor a token. It names the variables.
+    pub fn from_env() -> Result<Self, ModelError> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    fn from_variables(read: impl Fn(&str) -> Option<String>) -> Result<Self, ModelError> {
+        let read = |name| read(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let mut claude = if let Some(key) = read(API_KEY) {
+            Self::new(key)
+        } else if let Some(token) = read(AUTH_TOKEN) {
+            Self::with_auth_token(token)
+        } else {
+            let message = format!(
+                "there is no credential for Anthropic: set {API_KEY} to an API key, or {AUTH_TOKEN} to a token \
+                 (any text for a server at {BASE_URL} that asks for none), or pass one in the program"
+            );
+            return Err(ModelError::new(ModelErrorKind::Configuration, message));
+        };
+        if let Some(url) = read(BASE_URL) {
+            claude.base_url = url;
+        }
+        claude.proxy_from_env = true;
+        Ok(claude)
+    }
+
+    fn with(credential: Credential) -> Self {
+        Self {
+            credential,
+            base_url: DEFAULT_BASE_URL.to_owned(),
+            version: DEFAULT_VERSION.to_owned(),
+            betas: Vec::new(),
+            headers: Vec::new(),
+            timeouts: Timeouts::default(),
+            retry: RetryPolicy::default(),
+            proxy_from_env: false,
+            settings: Settings {
+                model: DEFAULT_MODEL.to_owned(),
+                max_tokens: DEFAULT_MAX_TOKENS,
+                streaming: true,
+                prompt_caching: true,
+                thinking: None,
+            },
+        }
+    }
+
+    /// The model to ask. Default: [`DEFAULT_MODEL`].
+    #[must_use]
+    pub fn model(mut self, name: impl Into<String>) -> Self {
+        self.settings.model = name.into();
+        self
+    }
+
+    /// The address, with or without `/v1` at its end. Default: [`DEFAULT_BASE_URL`].
+    #[must_use]
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = url.into();
+        self
+    }
+
+    /// The value of the `anthropic-version` header. Default: [`DEFAULT_VERSION`]. From `2026-10-21` on, a request
+    /// with a temperature or top-p is refused.
+    ///
+    /// Source: <https://platform.claude.com/docs/en/api/versioning>.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// Adds a feature to the `anthropic-beta` header. May be called repeatedly.
+    #[must_use]
+    pub fn beta(mut self, feature: impl Into<String>) -> Self {
+        self.betas.push(feature.into());
+        self
+    }
+
+    /// Adds a header to every request, for example one that a gateway asks for. It replaces one of ours.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The most tokens of one response when the request does not say. Default: [`DEFAULT_MAX_TOKENS`].
+    #[must_use]
+    pub fn max_tokens(mut self, tokens: u32) -> Self {
+        self.settings.max_tokens = tokens;
+        self
+    }
+
+    /// Whether answers are streamed. Default: true. Without streaming the text comes in one piece, and at most
+    /// [`MAX_UNSTREAMED_TOKENS`] may be asked for.
+    #[must_use]
+    pub fn streaming(mut self, streaming: bool) -> Self {
+        self.settings.streaming = streaming;
+        self
+    }
+
+    /// Whether requests carry breakpoints for the prompt cache: behind the tools, behind the instructions and on
+    /// the newest turns. Default: true, since every turn of an agent repeats the one before it.
+    ///
+    /// Source: <https://platform.claude.com/docs/en/build-with-claude/prompt-caching>.
+    #[must_use]
+    pub fn prompt_caching(mut self, caching: bool) -> Self {
+        self.settings.prompt_caching = caching;
+        self
+    }
+
+    /// How much the model thinks and what is shown of it. Default: not sent, so as the model does by default.
+    #[must_use]
+    pub fn thinking(mut self, thinking: Thinking) -> Self {
+        self.settings.thinking = Some(thinking);
+        self
+    }
+
+    /// The timeouts of the transport. Default: [`Timeouts::default`].
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// What the transport retries, and how often. Default: [`RetryPolicy::default`].
+    #[must_use]
+    pub fn retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// The model over these settings.
+    ///
+    /// # Errors
+    /// [`ModelErrorKind::Configuration`] when the address, a header or the credential cannot be used.
+    pub fn build(self) -> Result<Messages, ModelError> {
+        self.build_with(|transport| transport)
+    }
+
+    /// The model over these settings and those that `configure` makes on the transport: proxies, certificates,
+    /// limits.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_with(
+        self,
+        configure: impl FnOnce(TransportBuilder) -> TransportBuilder,
+    ) -> Result<Messages, ModelError> {
+        let mut transport = Transport::builder(self.base_url)
+            .provider("Anthropic")
+            .header("anthropic-version", self.version)
+            .timeouts(self.timeouts)
+            .retry(self.retry);
+        transport = match self.credential {
+            Credential::ApiKey(key) => transport.secret_header("x-api-key", key),
+            Credential::AuthToken(token) => transport.bearer(token),
+        };
+        if !self.betas.is_empty() {
+            transport = transport.header("anthropic-beta", self.betas.join(","));
+        }
+        for (name, value) in self.headers {
+            transport = transport.header(name, value);
+        }
+        if self.proxy_from_env {
+            transport = transport.proxy_from_env();
+        }
+        Ok(Messages::new(configure(transport).build()?, self.settings))
+    }
+}
+
+impl fmt::Debug for Claude {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let credential = match self.credential {
+            Credential::ApiKey(_) => "API key",
+            Credential::AuthToken(_) => "auth token",
+        };
+        // The address may hold a password and a header a key.
+        f.debug_struct("Claude")
+            .field("credential", &credential)
+            .field("version", &self.version)
+            .field("betas", &self.betas)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(variables: &[(&str, &str)]) -> Result<Claude, ModelError> {
+        let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
+        Claude::from_variables(|name| find(name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn a_key_goes_before_a_token_and_an_empty_one_is_none() {
+        let both = from(&[(API_KEY, "key\n"), (AUTH_TOKEN, "token")]).unwrap();
+        assert!(matches!(both.credential, Credential::ApiKey(_)));
+        let token = from(&[(API_KEY, " "), (AUTH_TOKEN, "token")]).unwrap();
+        assert!(matches!(token.credential, Credential::AuthToken(_)));
+        assert_eq!(token.base_url, DEFAULT_BASE_URL);
+        let elsewhere = from(&[(API_KEY, "key"), (BASE_URL, "http://localhost:1/v1")]).unwrap();
+        assert_eq!(elsewhere.base_url, "http://localhost:1/v1");
+    }
+
+    #[test]
+    fn without_a_credential_the_error_names_the_variables() {
+        let error = from(&[(BASE_URL, "http://localhost:1")]).unwrap_err();
+        assert_eq!(error.kind(), ModelErrorKind::Configuration);
+        for name in [API_KEY, AUTH_TOKEN, BASE_URL] {
+            assert!(error.message().contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let claude =
+            Claude::new("sk-secret").base_url("http://user:sk-secret@localhost").header("x-key", "sk-secret");
+        assert!(!format!("{claude:?}").contains("sk-secret"), "{claude:?}");
+    }
+}

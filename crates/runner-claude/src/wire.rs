@@ -1,0 +1,188 @@
+//! The events of a stream and the whole message, as they stand on the wire.
+//!
+//! One flat struct holds every event: a tagged enum would buffer each event before it knows its kind, and the
+//! deltas are nine tenths of a stream. The strings of a delta are borrowed from the event where JSON lets them, and
+//! what is rare is boxed, since serde moves the struct about.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The kinds of event that [`Event`] describes. Others are skipped, whatever their fields hold.
+const EVENTS: [&str; 8] = [
+    "message_start",
+    "content_block_start",
+    "content_block_delta",
+    "content_block_stop",
+    "message_delta",
+    "message_stop",
+    "ping",
+    "error",
+];
+
+/// The kinds of delta that [`Delta`] describes.
+const DELTAS: [&str; 5] =
+    ["text_delta", "input_json_delta", "thinking_delta", "signature_delta", "citations_delta"];
+
+/// Any event of a stream: the fields of all kinds side by side.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Event<'a> {
+    #[serde(borrow, default, rename = "type")]
+    pub(crate) kind: Text<'a>,
+    pub(crate) index: Option<u64>,
+    #[serde(borrow)]
+    pub(crate) delta: Option<Delta<'a>>,
+    pub(crate) content_block: Option<Map<String, Value>>,
+    pub(crate) message: Option<Box<Message>>,
+    pub(crate) usage: Option<Box<Counts>>,
+}
+
+/// What a `content_block_delta` or a `message_delta` adds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Delta<'a> {
+    #[serde(borrow, rename = "type")]
+    pub(crate) kind: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) text: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) partial_json: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) thinking: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) signature: Text<'a>,
+    pub(crate) citation: Option<Box<Value>>,
+    pub(crate) stop_reason: Option<String>,
+    pub(crate) stop_details: Option<StopDetails>,
+}
+
+/// A whole message: the body of an answer that was not streamed, and what `message_start` opens with.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Message {
+    pub(crate) content: Option<Vec<Map<String, Value>>>,
+    pub(crate) model: Option<String>,
+    pub(crate) stop_reason: Option<String>,
+    pub(crate) stop_details: Option<StopDetails>,
+    pub(crate) usage: Option<Box<Counts>>,
+}
+
+/// More about why the model stopped; sent with a refusal.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StopDetails {
+    pub(crate) explanation: Option<String>,
+}
+
+/// Token counts. What is absent was not said, which differs from zero.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Counts {
+    pub(crate) input_tokens: Option<u64>,
+    pub(crate) output_tokens: Option<u64>,
+    pub(crate) cache_read_input_tokens: Option<u64>,
+    pub(crate) cache_creation_input_tokens: Option<u64>,
+    pub(crate) output_tokens_details: Option<OutputDetails>,
+}
+
+/// The parts of the output tokens.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct OutputDetails {
+    pub(crate) thinking_tokens: Option<u64>,
+}
+
+impl<'a> Event<'a> {
+    /// Reads one event. `None` is an event of a kind that nobody here knows and whose fields are unlike those of
+    /// the known ones.
+    pub(crate) fn read(data: &'a str) -> Result<Option<Self>, serde_json::Error> {
+        match serde_json::from_str(data) {
+            Ok(event) => Ok(Some(event)),
+            Err(_) if is_foreign(data) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether the event, or the delta in it, is of a kind that the structs above do not describe.
+fn is_foreign(data: &str) -> bool {
+    let Ok(event) = serde_json::from_str::<Value>(data) else { return false };
+    let kind =
+        |of: Option<&Value>| of.and_then(|of| of.get("type")).and_then(Value::as_str).map(str::to_owned);
+    match kind(Some(&event)) {
+        Some(event_kind) if event_kind == "content_block_delta" => {
+            kind(event.get("delta")).is_some_and(|delta| !DELTAS.contains(&delta.as_str()))
+        }
+        Some(event_kind) => !EVENTS.contains(&event_kind.as_str()),
+        None => false,
+    }
+}
+
+/// A string, borrowed where it has no escapes. Absent and `null` are the empty string.
+#[derive(Debug, Default)]
+pub(crate) struct Text<'a>(Cow<'a, str>);
+
+impl Text<'_> {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn into_string(self) -> String {
+        self.0.into_owned()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Borrow;
+
+        impl<'de> Visitor<'de> for Borrow {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+                Ok(Text::default())
+            }
+        }
+
+        from.deserialize_any(Borrow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_string_is_borrowed_and_an_escaped_one_is_not() {
+        let plain: Text<'_> = serde_json::from_str(r#""plain""#).unwrap();
+        assert!(matches!(plain.0, Cow::Borrowed("plain")));
+        let escaped: Text<'_> = serde_json::from_str(r#""a\nb""#).unwrap();
+        assert!(matches!(escaped.0, Cow::Owned(_)));
+        assert_eq!(escaped.as_str(), "a\nb");
+    }
+
+    #[test]
+    fn only_a_kind_that_is_known_must_have_the_known_fields() {
+        let unknown_event = r#"{"type": "progress", "delta": 3, "index": "x"}"#;
+        assert!(Event::read(unknown_event).unwrap().is_none());
+        let unknown_delta = r#"{"type": "content_block_delta", "delta": {"type": "new_delta", "text": 3}}"#;
+        assert!(Event::read(unknown_delta).unwrap().is_none());
+        let known = r#"{"type": "content_block_delta", "delta": {"type": "text_delta", "text": 3}}"#;
+        assert!(Event::read(known).is_err());
+        assert!(Event::read("{").is_err());
+    }
+}
