@@ -1,0 +1,105 @@
+//! Answers that are errors: by their status, by their body, or by not being what a provider sends.
+
+use agentexec_agent_core::model::{ModelError, ModelErrorKind};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use crate::error::{Facts, by_status};
+use crate::origin::Head;
+use crate::text::{excerpt, html_title, is_html};
+
+/// The error of an answer whose status is not 2xx.
+pub(crate) fn refused(head: &Head, body: &[u8]) -> ModelError {
+    let status = head.status;
+    let text = head.text(body);
+    let error = if (300..400).contains(&status) {
+        redirect(head)
+    } else if is_html(&text) {
+        page(head, by_status(status), &text)
+    } else {
+        Facts::read(&text).into_error(Some(status), Some(&head.origin), &text)
+    };
+    head.complete(error)
+}
+
+/// A redirect is not followed: the key was given for the address that was asked.
+fn redirect(head: &Head) -> ModelError {
+    let origin = &head.origin;
+    let target = reqwest::Url::parse(&origin.base)
+        .ok()
+        .zip(head.header("location"))
+        .and_then(|(base, location)| base.join(location).ok())
+        .and_then(|url| Some(format!("{}://{}", url.scheme(), url.host_str()?)));
+    let target = target.as_deref().unwrap_or("an address that cannot be read");
+    let message = format!(
+        "{}: {} redirects to {target}, and a key is not sent on: set the base URL to the address that answers",
+        origin.provider, origin.base
+    );
+    ModelError::new(ModelErrorKind::Configuration, message)
+}
+
+/// The error of an answer with status 2xx that is neither JSON nor an event stream.
+pub(crate) fn foreign(head: &Head, body: &[u8]) -> ModelError {
+    let text = head.text(body);
+    if is_html(&text) {
+        return page(head, ModelErrorKind::Protocol, &text);
+    }
+    let origin = &head.origin;
+    let what = if text.trim().is_empty() { "an empty body" } else { "neither JSON nor an event stream" };
+    let message =
+        format!("{}: the answer is {what}: is {} the right base URL?", origin.provider, origin.base);
+    ModelError::new(ModelErrorKind::Protocol, message).with_body(excerpt(&text))
+}
+
+fn page(head: &Head, kind: ModelErrorKind, text: &str) -> ModelError {
+    let origin = &head.origin;
+    let title = html_title(text).map(|title| format!(" ({title:?})")).unwrap_or_default();
+    let hint = match head.status {
+        // Where no API is; the others come from the machines in front of one.
+        200..300 | 404 | 405 => format!(": is {} the right base URL?", origin.base),
+        _ => String::new(),
+    };
+    let message = format!("{}: the answer is an HTML page{title}{hint}", origin.provider);
+    ModelError::new(kind, message).with_body(excerpt(text))
+}
+
+/// The error that a body with status 2xx reports, if it reports one.
+///
+/// A response that failed halfway also has an `error` (OpenAI Responses); it is the provider's to read.
+pub(crate) fn error_in(head: &Head, body: &[u8]) -> Option<ModelError> {
+    let is_array = body.trim_ascii_start().starts_with(b"[");
+    let is_error = is_array || serde_json::from_slice::<Probe>(body).is_ok_and(|probe| probe.is_error());
+    is_error.then(|| head.reported(body))
+}
+
+/// The fields that tell a response from an error.
+#[derive(Deserialize)]
+struct Probe {
+    r#type: Option<Value>,
+    object: Option<Value>,
+    error: Option<IgnoredAny>,
+    message: Option<Value>,
+    detail: Option<Value>,
+    id: Option<IgnoredAny>,
+    choices: Option<IgnoredAny>,
+    output: Option<IgnoredAny>,
+    content: Option<IgnoredAny>,
+}
+
+impl Probe {
+    fn is_error(&self) -> bool {
+        let says_error = |value: &Option<Value>| value.as_ref().is_some_and(|value| value == "error");
+        if says_error(&self.r#type) || says_error(&self.object) {
+            return true;
+        }
+        let has_content = self.choices.is_some() || self.output.is_some() || self.content.is_some();
+        if has_content || self.object.is_some() {
+            return false;
+        }
+        let says_something =
+            |value: &Option<Value>| matches!(value, Some(Value::String(_) | Value::Array(_)));
+        let is_complaint = says_something(&self.message) || says_something(&self.detail);
+        self.error.is_some() || (is_complaint && self.id.is_none() && self.r#type.is_none())
+    }
+}

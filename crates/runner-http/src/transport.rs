@@ -1,0 +1,263 @@
+//! One request, from the call to the reply: tries, clocks, and what the answer turned out to be.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use agentexec_agent_core::model::{ModelError, ModelErrorKind};
+use bytes::Bytes;
+use reqwest::Url;
+use reqwest::header::HeaderMap;
+use tokio::time::Instant;
+use tracing::debug;
+
+use crate::answer;
+use crate::body::{Body, Deadlines};
+use crate::builder::TransportBuilder;
+use crate::config::{Limits, Timeouts};
+use crate::events::EventStream;
+use crate::failure;
+use crate::origin::{Head, Origin};
+use crate::reply::{JsonBody, Reply, ReplyBody};
+use crate::request::Request;
+use crate::retry::{Decision, Failure, Hints, RetryPolicy, jitter};
+use crate::sniff::{Label, Shape, shape};
+
+/// A connection to one provider: its address, keys, clocks and limits.
+///
+/// Cheap to clone; clones share their connections. Nothing is spawned, and no key is shown by `Debug`.
+#[derive(Clone)]
+pub struct Transport {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    client: reqwest::Client,
+    /// With credentials and query; not for messages.
+    base: Url,
+    headers: HeaderMap,
+    origin: Arc<Origin>,
+    timeouts: Timeouts,
+    retry: RetryPolicy,
+    limits: Limits,
+}
+
+/// A try that failed, and what decides whether there is another.
+struct FailedTry {
+    error: ModelError,
+    failure: Failure,
+    hints: Hints,
+}
+
+impl Transport {
+    /// Sets up a transport for the API under `base_url`, with or without a slash at its end.
+    pub fn builder(base_url: impl Into<String>) -> TransportBuilder {
+        TransportBuilder::new(base_url.into())
+    }
+
+    pub(crate) fn new(
+        client: reqwest::Client,
+        base: Url,
+        headers: HeaderMap,
+        origin: Arc<Origin>,
+        timeouts: Timeouts,
+        retry: RetryPolicy,
+        limits: Limits,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { client, base, headers, origin, timeouts, retry, limits }) }
+    }
+
+    /// The base URL without credentials and query, for people.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.shared.origin.base
+    }
+
+    /// Sends a request, and sends it again as the [`RetryPolicy`] says, until there is a reply.
+    ///
+    /// A stream is a reply as soon as its first bytes are here; a JSON body is read to its end.
+    ///
+    /// # Errors
+    /// The kind says what happened: no connection ([`Unreachable`](ModelErrorKind::Unreachable)), one of the
+    /// [`Timeouts`], a status other than 2xx or an error body with status 200 (the kind follows from the code or the
+    /// status), an answer that is neither JSON nor a stream ([`Protocol`](ModelErrorKind::Protocol)), one that is too
+    /// large ([`LimitExceeded`](ModelErrorKind::LimitExceeded)), a redirect or a header that cannot be sent
+    /// ([`Configuration`](ModelErrorKind::Configuration)). It is the error of the last try.
+    ///
+    /// # Cancel safety
+    /// Dropping the future aborts the request; whether the provider has done (and charged for) its work is then
+    /// unknown. A new call starts anew.
+    pub async fn send(&self, request: Request) -> Result<Reply, ModelError> {
+        let shared = &*self.shared;
+        let headers = request.headers_over(&shared.headers)?;
+        let url = join(&shared.base, &request.path);
+        let deadlines = Deadlines::start(shared.timeouts);
+        let mut retries = 0;
+        loop {
+            let outgoing =
+                shared.client.post(url.clone()).headers(headers.clone()).body(request.body.clone());
+            let failed =
+                match shared.traced_try(outgoing, url.path(), deadlines.next_try(), retries + 1).await {
+                    Ok(reply) => return Ok(reply),
+                    Err(failed) => failed,
+                };
+            match shared.retry.decide(retries, failed.failure, failed.hints, jitter()) {
+                Decision::After(delay) if deadlines.allow(delay) => {
+                    debug!(
+                        retry = retries + 1,
+                        delay_ms = delay.as_millis() as u64,
+                        "sending the request again"
+                    );
+                    tokio::time::sleep(delay).await;
+                    retries += 1;
+                }
+                _ => return Err(failed.error),
+            }
+        }
+    }
+}
+
+impl Shared {
+    async fn traced_try(
+        &self,
+        outgoing: reqwest::RequestBuilder,
+        path: &str,
+        deadlines: Deadlines,
+        number: u32,
+    ) -> Result<Reply, FailedTry> {
+        let started = Instant::now();
+        let outcome = self.one_try(outgoing, deadlines).await;
+        let elapsed_ms = started.elapsed().as_millis() as u64;
+        let (status, request_id, error) = match &outcome {
+            Ok(reply) => (Some(reply.status()), reply.request_id(), None),
+            Err(failed) => (failed.error.status(), failed.error.request_id(), Some(failed.error.kind())),
+        };
+        debug!(
+            method = "POST",
+            path,
+            status,
+            request_id,
+            elapsed_ms,
+            r#try = number,
+            error = error.map(tracing::field::debug),
+            "model request"
+        );
+        outcome
+    }
+
+    async fn one_try(
+        &self,
+        outgoing: reqwest::RequestBuilder,
+        deadlines: Deadlines,
+    ) -> Result<Reply, FailedTry> {
+        let origin = &self.origin;
+        let response = match deadlines.before_first_byte(origin, outgoing.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(failure::no_answer(error, origin, self.timeouts.connect).into()),
+            Err(late) => return Err(late.into()),
+        };
+        let status = response.status().as_u16();
+        let head = Arc::new(Head { status, headers: response.headers().clone(), origin: Arc::clone(origin) });
+        let hints = Hints::read(|name| head.header(name), SystemTime::now());
+        let mut body = Body::new(response, Arc::clone(&head), deadlines);
+        let is_success = (200..300).contains(&status);
+        let outcome = if is_success {
+            self.read(body).await.map_err(|error| head.complete(error))
+        } else {
+            Err(answer::refused(&head, &body.beginning(self.limits.error_body).await))
+        };
+        match outcome {
+            Ok(body) => Ok(Reply::new(head, body)),
+            Err(error) => {
+                let failure = match error.kind() {
+                    ModelErrorKind::QuotaExceeded | ModelErrorKind::Configuration => Failure::Final,
+                    _ if !is_success => Failure::Status(status),
+                    kind => Failure::of(kind),
+                };
+                Err(FailedTry { error: hints.tell(error), failure, hints })
+            }
+        }
+    }
+
+    /// Tells what a successful answer is, and reads it unless it is a stream.
+    async fn read(&self, mut body: Body) -> Result<ReplyBody, ModelError> {
+        let label = Label::of(body.head.header("content-type"));
+        let mut beginning = Bytes::new();
+        let mut has_ended = false;
+        let shape = loop {
+            if let Some(shape) = shape(label, &beginning, has_ended) {
+                break shape;
+            }
+            match body.chunk().await? {
+                Some(chunk) if beginning.is_empty() => beginning = chunk,
+                Some(chunk) => beginning = [beginning, chunk].concat().into(),
+                None => has_ended = true,
+            }
+        };
+        body.put_back(beginning);
+        let head = Arc::clone(&body.head);
+        match shape {
+            Shape::Events => Ok(ReplyBody::Events(EventStream::new(body, self.limits))),
+            Shape::Json => {
+                let whole = body.whole(self.limits.body).await?;
+                match answer::error_in(&head, &whole) {
+                    Some(error) => Err(error),
+                    None => Ok(ReplyBody::Json(JsonBody::new(whole, head))),
+                }
+            }
+            Shape::Other | Shape::Empty => {
+                let beginning = body.beginning(self.limits.error_body).await;
+                Err(answer::foreign(&head, &beginning))
+            }
+        }
+    }
+}
+
+impl From<ModelError> for FailedTry {
+    fn from(error: ModelError) -> Self {
+        Self { failure: Failure::of(error.kind()), error, hints: Hints::default() }
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shared = &*self.shared;
+        f.debug_struct("Transport")
+            .field("provider", &shared.origin.provider)
+            .field("base_url", &shared.origin.base)
+            .field("timeouts", &shared.timeouts)
+            .field("retry", &shared.retry)
+            .field("limits", &shared.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The URL of `path` under `base`, whose query stays. A first segment that the base ends with is not doubled.
+fn join(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    let folder = base.path().trim_end_matches('/');
+    let path = path.trim_start_matches('/');
+    let last = folder.rsplit('/').next().filter(|last| !last.is_empty());
+    let path = last.and_then(|last| path.strip_prefix(last)?.strip_prefix('/')).unwrap_or(path);
+    url.set_path(&format!("{folder}/{path}"));
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_joined_however_the_base_is_written() {
+        for (base, path, expected) in [
+            ("https://h/v1", "chat/completions", "https://h/v1/chat/completions"),
+            ("https://h/v1/", "/chat/completions", "https://h/v1/chat/completions"),
+            ("https://h", "v1/messages", "https://h/v1/messages"),
+            ("https://h/v1", "v1/messages", "https://h/v1/messages"),
+            ("https://h/v1x", "v1/messages", "https://h/v1x/v1/messages"),
+            ("https://h/a/v1/?api-version=1", "v1/messages", "https://h/a/v1/messages?api-version=1"),
+        ] {
+            assert_eq!(join(&Url::parse(base).unwrap(), path).as_str(), expected);
+        }
+    }
+}
