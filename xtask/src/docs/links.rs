@@ -10,12 +10,6 @@ use crate::report::Finding;
 use crate::tree::Tree;
 
 const RULE: &str = "links";
-/// Links to a file of this repository from a page that is also read elsewhere, where `..` leads nowhere.
-const REPOSITORY: [&str; 2] = [
-    "https://github.com/agentexec/agentexec/blob/main/",
-    "https://github.com/agentexec/agentexec/tree/main/",
-];
-
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let pages: HashMap<&str, Page> =
         tree.with_extension(".md").map(|file| (file.path.as_str(), Page::parse(&file.text))).collect();
@@ -37,12 +31,10 @@ fn follow(
     link: &str,
 ) -> Result<(), (String, &'static str)> {
     let (to, anchor) = link.split_once('#').map_or((link, None), |(to, anchor)| (to, Some(anchor)));
-    let in_repository = REPOSITORY.iter().find_map(|prefix| to.strip_prefix(prefix));
-    let target = match in_repository {
-        Some(path) => resolve("", path),
-        None if to.contains(':') => return Ok(()),
-        None if to.is_empty() => Some(from.to_owned()),
-        None => resolve(folder(from), to),
+    let target = match to {
+        to if to.contains(':') => return Ok(()),
+        "" => Some(from.to_owned()),
+        to => resolve(folder(from), to),
     };
     let Some(target) = target.filter(|path| tree.contains(path)) else {
         // An empty link is a draft in the book's table of contents, which has its own check.
@@ -53,8 +45,8 @@ fn follow(
         };
     };
     let in_book = |path: &str| path.starts_with("docs/src/") || path == "docs/src";
-    if in_book(from) && in_repository.is_none() && !in_book(&target) {
-        let fix = "the pages around the book are not part of it: use the address in the repository";
+    if in_book(from) && !in_book(&target) {
+        let fix = "the files around the book are not part of it: name the path in words";
         return Err((format!("`{link}` leads out of the book"), fix));
     }
     match (anchor, pages.get(target.as_str())) {
@@ -83,8 +75,7 @@ mod tests {
     #[test]
     fn links_that_lead_somewhere_pass() {
         let text = "# Title\n[a](docs/src/tools.md#errors) [b](#title) [c](https://example.com/x#y)\n\
-            [d](mailto:a@b.c) [e](examples/) ![f](examples/examples/retry.rs#L1)\n\
-            [g](https://github.com/agentexec/agentexec/blob/main/examples/examples/retry.rs)\n";
+            [d](mailto:a@b.c) [e](examples/) ![f](examples/examples/retry.rs#L1)\n";
         assert_eq!(found("README.md", text), [] as [usize; 0]);
     }
 
@@ -94,14 +85,11 @@ mod tests {
         assert_eq!(found("README.md", "[a](docs/src/tools.md#retries)"), [1]);
         assert_eq!(found("README.md", "[a](#nothing)"), [1]);
         assert_eq!(found("README.md", "[a](../outside.md)"), [1]);
-        assert_eq!(found("README.md", "[a](https://github.com/agentexec/agentexec/blob/main/gone.rs)"), [1]);
     }
 
     #[test]
-    fn a_chapter_links_within_the_book_or_to_the_repository() {
+    fn a_chapter_links_within_the_book() {
         assert_eq!(found("docs/src/guide/a.md", "[a](../tools.md#errors) [b](testing.md)"), [] as [usize; 0]);
         assert_eq!(found("docs/src/guide/a.md", "[a](../../../examples/examples/retry.rs)"), [1]);
-        let repository = "[a](https://github.com/agentexec/agentexec/tree/main/examples)";
-        assert_eq!(found("docs/src/guide/a.md", repository), [] as [usize; 0]);
     }
 }

@@ -42,8 +42,8 @@ pub(super) const LAYERS: &[Layer] = &[
     },
     Layer {
         package: "agentexec-agent-core",
-        ours: "agentexec-activity-core agentexec-runner-core agentexec-tools",
-        external: "futures-util serde serde_json thiserror tokio tracing",
+        ours: "agentexec-runner-core agentexec-tools",
+        external: "futures-util serde serde_json thiserror tokio",
     },
     Layer {
         package: "agentexec-runner-http",
@@ -73,7 +73,8 @@ pub(super) const LAYERS: &[Layer] = &[
     Layer {
         package: "agentexec-cli",
         ours: "agentexec agentexec-demo",
-        external: "anyhow clap indicatif tokio tracing-subscriber",
+        external: "anyhow cap-std clap console futures-util humantime ignore indicatif regex schemars \
+                   serde serde_json tokio tracing-subscriber",
     },
 ];
 
