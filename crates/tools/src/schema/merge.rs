@@ -110,11 +110,14 @@ fn conjoin(map: Map, schema: &Value) -> Result<Map, Conflict> {
 }
 
 /// A schema that accepts what both accept. Where both describe something, the first comes first.
-///
-/// Two closed objects are merged into one closed object of all properties: taken literally each would forbid
-/// the properties of the other, which is not what the author of two parts of one object means.
-pub(super) fn intersect(mut left: Map, right: &Map) -> Result<Map, Conflict> {
-    for (keyword, theirs) in right {
+pub(super) fn intersect(left: Map, right: &Map) -> Result<Map, Conflict> {
+    let is_tuple = |map: &Map| map.contains_key("prefixItems");
+    if is_tuple(&left) != is_tuple(right) && left.contains_key("items") && right.contains_key("items") {
+        return Err(Conflict::new("items", "one part is a tuple and another a list"));
+    }
+    let limited_right = limited(right.clone(), &left);
+    let mut left = limited(left, right);
+    for (keyword, theirs) in &limited_right {
         if rules::is_bookkeeping(keyword) {
             continue;
         }
@@ -130,6 +133,24 @@ pub(super) fn intersect(mut left: Map, right: &Map) -> Result<Map, Conflict> {
         }
     }
     Ok(left)
+}
+
+/// The schema without the properties that another part, which does not name them, leaves no room for. Those that
+/// it takes under a condition have to meet it.
+fn limited(mut map: Map, other: &Map) -> Map {
+    let named =
+        |name: &String| other.get("properties").is_some_and(|properties| properties.get(name).is_some());
+    let others = other.get("additionalProperties").filter(|others| **others != json!(true));
+    if let (Some(Value::Object(properties)), Some(others)) = (map.get_mut("properties"), others) {
+        if *others == json!(false) {
+            properties.retain(|name, _| named(name));
+        } else {
+            for (_, schema) in properties.iter_mut().filter(|(name, _)| !named(name)) {
+                *schema = both(schema.take(), others);
+            }
+        }
+    }
+    map
 }
 
 /// Whether a keyword was merged where it stood.
@@ -259,13 +280,22 @@ mod tests {
     #[test]
     fn two_parts_of_an_object_become_one() {
         let left = json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]});
-        let right = json!({"type": "object", "properties": {"b": {"type": "integer"}}, "required": ["b"],
-            "additionalProperties": false});
+        let right = json!({"type": "object", "properties": {"b": {"type": "integer"}}, "required": ["b"]});
         assert_eq!(
             both(left, right).unwrap(),
             json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}},
-                "required": ["a", "b"], "additionalProperties": false})
+                "required": ["a", "b"]})
         );
+    }
+
+    #[test]
+    fn a_closed_part_leaves_no_room_for_what_it_does_not_name() {
+        let open = json!({"properties": {"a": {"type": "string"}, "b": {"type": "integer"}}});
+        let closed = json!({"properties": {"b": {"minimum": 1}}, "additionalProperties": false});
+        let merged =
+            json!({"properties": {"b": {"type": "integer", "minimum": 1}}, "additionalProperties": false});
+        assert_eq!(both(open.clone(), closed.clone()).unwrap(), merged);
+        assert_eq!(both(closed, open).unwrap(), merged);
     }
 
     #[test]

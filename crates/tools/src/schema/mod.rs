@@ -185,7 +185,8 @@ impl Schema {
     ///
     /// Strict dialects make every property required, so a model says null for one that it would have left out,
     /// which a `#[serde(default)]` field refuses. Call this before reading the arguments of a strict call; on
-    /// others it does no harm. In a union it goes by the first form that fits the rest of the value.
+    /// others it does no harm. In a union it goes by the form that fits the rest of the value; of several,
+    /// by the first that names all its properties.
     pub fn drop_nulls(&self, args: &mut Value) {
         nulls::drop_nulls(&self.0, args);
     }

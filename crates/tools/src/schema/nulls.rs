@@ -12,7 +12,7 @@ use super::{MAX_DEPTH, Map, refs};
 /// the null stays, and the form fits.
 const MAX_STEPS: usize = 1_000;
 
-/// How deep a value is compared with a form of a union.
+/// How deep a value is compared with a form of a union, its own level left out.
 const FORM_DEPTH: usize = 3;
 
 /// Takes out of `args` each null at a property that `root` neither requires nor lets be null.
@@ -25,6 +25,11 @@ struct Original<'a> {
 }
 
 impl<'a> Original<'a> {
+    /// What a schema refers to. None if that is nothing, or only itself.
+    fn target(&self, map: &Map) -> Option<&'a Value> {
+        refs::resolve(self.root, &refs::follow(self.root, refs::reference_of(map)?)?)
+    }
+
     /// All of `schemas` describe `value`.
     fn prune(&self, schemas: Vec<&'a Value>, value: &mut Value, depth: usize) {
         if depth > MAX_DEPTH || !(value.is_object() || value.is_array()) {
@@ -61,16 +66,37 @@ impl<'a> Original<'a> {
                 continue;
             }
             views.push(map);
-            waiting.extend(refs::reference_of(map).and_then(|reference| refs::resolve(self.root, reference)));
+            waiting.extend(self.target(map));
             waiting.extend(map.get("allOf").and_then(Value::as_array).into_iter().flatten());
             for union in ["oneOf", "anyOf"] {
-                let forms = map.get(union).and_then(Value::as_array);
-                waiting.extend(
-                    forms.into_iter().flatten().find(|form| self.fits(form, value, FORM_DEPTH, &mut 0)),
-                );
+                waiting.extend(self.form_of(value, list(map, union)));
             }
         }
         views
+    }
+
+    /// The form that a value has: of those that fit, the first that names all of its properties, since a strict
+    /// model sends no others; or else the first.
+    fn form_of(&self, value: &Value, forms: impl Iterator<Item = &'a Value>) -> Option<&'a Value> {
+        let fitting: Vec<&Value> = forms.filter(|form| self.fits(form, value, FORM_DEPTH, &mut 0)).collect();
+        let names_all = |form: &&&'a Value| {
+            let mut names = value.as_object().into_iter().flat_map(Map::keys);
+            names.all(|name| self.names(form, name, &mut 0))
+        };
+        fitting.iter().find(names_all).or(fitting.first()).copied()
+    }
+
+    /// Whether a schema names a property, in any of its parts and forms.
+    fn names(&self, schema: &'a Value, name: &str, steps: &mut usize) -> bool {
+        let Value::Object(map) = schema else { return false };
+        *steps += 1;
+        if *steps > MAX_STEPS {
+            return true;
+        }
+        let target = self.target(map);
+        let parts = ["allOf", "oneOf", "anyOf"].into_iter().flat_map(|key| list(map, key));
+        map.get("properties").is_some_and(|properties| properties.get(name).is_some())
+            || target.into_iter().chain(parts).any(|part| self.names(part, name, steps))
     }
 
     /// Whether a value has the form that a schema describes, as far as types, fixed values and required
@@ -81,7 +107,7 @@ impl<'a> Original<'a> {
         if *steps > MAX_STEPS {
             return true;
         }
-        let target = refs::reference_of(map).and_then(|reference| refs::resolve(self.root, reference));
+        let target = self.target(map);
         let mut parts = target.into_iter().chain(list(map, "allOf"));
         if !admits(map, value) || !parts.all(|part| self.fits(part, value, depth, steps)) {
             return false;
@@ -94,18 +120,24 @@ impl<'a> Original<'a> {
     }
 
     fn entries_fit(&self, map: &'a Map, value: &Value, depth: usize, steps: &mut usize) -> bool {
-        let Value::Object(entries) = value else { return true };
         let view = [map];
-        let present = |key: &str, steps: &mut usize| match entries.get(key) {
-            Some(Value::Null) => {
-                of_property(&view, key).iter().all(|schema| self.accepts_null(schema, steps))
+        match value {
+            Value::Object(entries) => {
+                let mut names = list(map, "required").filter_map(Value::as_str);
+                names.all(|name| match entries.get(name) {
+                    Some(Value::Null) => {
+                        of_property(&view, name).iter().all(|part| self.accepts_null(part, steps))
+                    }
+                    entry => entry.is_some(),
+                }) && entries.iter().filter(|(_, entry)| !entry.is_null()).all(|(name, entry)| {
+                    of_property(&view, name).into_iter().all(|part| self.fits(part, entry, depth, steps))
+                })
             }
-            entry => entry.is_some(),
-        };
-        list(map, "required").filter_map(Value::as_str).all(|key| present(key, steps))
-            && entries.iter().filter(|(_, entry)| !entry.is_null()).all(|(key, entry)| {
-                of_property(&view, key).into_iter().all(|schema| self.fits(schema, entry, depth, steps))
-            })
+            Value::Array(items) => items.iter().enumerate().all(|(index, item)| {
+                of_item(&view, index).into_iter().all(|part| self.fits(part, item, depth, steps))
+            }),
+            _ => true,
+        }
     }
 
     fn accepts_null(&self, schema: &'a Value, steps: &mut usize) -> bool {
@@ -114,7 +146,7 @@ impl<'a> Original<'a> {
         if *steps > MAX_STEPS {
             return true;
         }
-        let target = refs::reference_of(map).and_then(|reference| refs::resolve(self.root, reference));
+        let target = self.target(map);
         let mut parts = target.into_iter().chain(list(map, "allOf"));
         let mut unions = ["oneOf", "anyOf"].into_iter().filter(|key| map.contains_key(*key));
         admits(map, &Value::Null)

@@ -85,7 +85,7 @@ impl Report {
     /// Whether the converted schema accepts what the original accepts and nothing else, but for keys that the
     /// original does not name. Keywords that draft 2020-12 counts as annotations (`format` is one) constrain
     /// nothing, so losing them is no loss; nor is it one when `oneOf` becomes `anyOf`, since serde takes the first
-    /// form that fits.
+    /// form that fits. A schema that names no type counts as one of the types that its keywords are about.
     pub fn is_lossless(&self) -> bool {
         self.entries.iter().all(|entry| match entry.action {
             Action::Rewritten => true,

@@ -60,21 +60,20 @@ fn joined(root: &Value, map: &Map, report: &mut Report) -> Result<Map, Conflict>
         .filter_map(|key| Some((key.to_owned(), map.remove(key)?)))
         .collect();
     let mut joining = Joining { root, budget: budget(root), text: Text::default(), union: None };
-    let mut forms = joining.forms(&map, MAX_UNIONS)?;
-    let (last, keyword) = (forms.pop(), joining.union);
-    let mut object = match (last, keyword) {
-        (None, _) => return Err(Conflict::new(keyword.unwrap_or("type"), "no form of it is an object")),
-        (Some(only), _) if forms.is_empty() => {
-            let mut only = only;
+    let forms = joining.forms(&map, MAX_UNIONS)?;
+    let keyword = joining.union.unwrap_or("type");
+    let mut object = match forms.as_slice() {
+        [] => return Err(Conflict::new(keyword, "no form of it is an object")),
+        [only] => {
+            let mut only = only.clone();
             joining.text.add_text(Text::of(only.get("description")));
             describe(&mut only, joining.text);
             only
         }
-        (Some(last), keyword) => {
-            forms.push(last);
+        forms => {
             let reason = "its forms are merged into one object; the description says what goes together";
-            report.add(Action::Dropped, "", keyword.unwrap_or("anyOf"), reason);
-            join(&forms, joining.text)
+            report.add(Action::Dropped, "", keyword, reason);
+            join(forms, joining.text)
         }
     };
     object.extend(definitions);

@@ -102,7 +102,9 @@ impl Text {
     /// Adds a paragraph, unless the text would then be too long, or has it already.
     pub(super) fn add(&mut self, paragraph: &str) {
         let paragraph = paragraph.trim_end();
-        let known = self.paragraphs == paragraph || self.paragraphs.split('\n').any(|line| line == paragraph);
+        let lines =
+            [self.paragraphs.as_str(), &self.sentences].into_iter().chain(self.paragraphs.split('\n'));
+        let known = lines.into_iter().any(|known| known == paragraph);
         if !known && self.has_room_for(paragraph) {
             append(&mut self.paragraphs, '\n', paragraph);
         }

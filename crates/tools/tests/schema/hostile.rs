@@ -87,6 +87,24 @@ fn references_to_nothing_are_reported_where_they_stand() {
 }
 
 #[test]
+fn schemas_that_accept_nothing_are_unsupported() {
+    let nothing = [
+        json!({"anyOf": []}),
+        json!({"oneOf": [false, false]}),
+        json!({"type": "array", "prefixItems": []}),
+        json!({"type": "string", "enum": [1]}),
+        json!({"type": "null", "const": 1}),
+        json!({"allOf": [false]}),
+        json!(false),
+    ];
+    for schema in nothing {
+        let schema = json!({"type": "object", "properties": {"p": schema}, "required": ["p"]});
+        let report = Schema::from_value(schema.clone()).unwrap().in_dialect(Dialect::OpenAiStrict).report;
+        assert!(!report.is_expressible(), "{schema}");
+    }
+}
+
+#[test]
 fn a_reference_to_any_place_becomes_a_definition() {
     let schema = json!({
         "type": "object",
@@ -115,6 +133,24 @@ fn definitions_that_double_at_each_step_do_not_explode() {
     let converted = schema.in_dialect(Dialect::OpenAiStrict);
     assert!(converted.report.is_expressible(), "{}", converted.report);
     assert!(converted.schema.to_string().len() < 1_000_000);
+}
+
+#[test]
+fn definitions_that_go_ever_deeper_do_not_overflow_the_stack() {
+    let mut definitions = json!({"D1000": {"type": "object", "properties": {}}});
+    for level in 0..1_000 {
+        let next = json!({"$ref": format!("#/$defs/D{}", level + 1), "minProperties": 0});
+        definitions[format!("D{level}")] =
+            json!({"type": "object", "properties": {"p": next}, "required": ["p"]});
+    }
+    let schema = json!({"type": "object", "$defs": definitions, "properties": {"p": {"$ref": "#/$defs/D0"}}});
+    let schema = Schema::from_value(schema).unwrap();
+    for dialect in [Dialect::OpenAiStrict, Dialect::AnthropicStrict] {
+        let report = schema.in_dialect(dialect).report;
+        assert!(report.to_string().contains("schemas are nested too deep"), "{dialect:?}");
+    }
+    let mut args = (0..1_000).fold(json!({"p": null}), |inner, _| json!({"p": inner}));
+    schema.drop_nulls(&mut args);
 }
 
 #[test]

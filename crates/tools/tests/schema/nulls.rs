@@ -54,6 +54,22 @@ fn the_properties_of_other_forms_go_where_the_form_is_closed() {
 }
 
 #[test]
+fn of_several_forms_that_fit_the_one_that_names_every_property_counts() {
+    let text = json!({"type": "string"});
+    let schema = Schema::from_value(json!({
+        "type": "object",
+        "anyOf": [
+            {"properties": {"a": text}, "required": ["a"]},
+            {"properties": {"a": text, "b": text}, "required": ["a"]},
+        ],
+    }))
+    .unwrap();
+    let mut args = json!({"a": "x", "b": null});
+    schema.drop_nulls(&mut args);
+    assert_eq!(args, json!({"a": "x"}));
+}
+
+#[test]
 fn nulls_go_at_any_depth_of_a_recursive_type() {
     let schema = Schema::from_value(json!({
         "type": "object",

@@ -336,7 +336,7 @@ fn fixed_values_get_the_type_that_strict_mode_wants() {
     assert_eq!(
         converted,
         json!({"anyOf": [
-            {"type": "integer", "enum": [1]}, {"type": "string", "enum": ["a"]}, {"type": "null"},
+            {"type": "string", "enum": ["a"]}, {"type": "integer", "enum": [1]}, {"type": "null"},
         ]})
     );
     let (converted, _) = property(json!({"type": ["string", "integer", "null"], "minimum": 1}));
@@ -344,6 +344,32 @@ fn fixed_values_get_the_type_that_strict_mode_wants() {
         converted,
         json!({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1}, {"type": "null"}]})
     );
+}
+
+#[test]
+fn fixed_strings_are_one_enum_without_duplicates() {
+    let (converted, _) = property(json!({"oneOf": [
+        {"const": "a", "description": "First."}, {"enum": ["b", "a"]}, {"const": 1}, {"const": "c"},
+    ]}));
+    assert_eq!(
+        converted,
+        json!({"anyOf": [
+            {"type": "string", "enum": ["a", "b", "c"], "description": "- `a`: First."},
+            {"type": "integer", "const": 1},
+        ]})
+    );
+}
+
+#[test]
+fn a_tuple_says_what_its_places_are_for() {
+    let places = json!([{"type": "number", "description": "The latitude."}, {"type": "string"}]);
+    let (converted, report) = property(json!({"type": "array", "prefixItems": places, "items": false}));
+    assert_eq!(converted["description"], "In this order: The latitude, string.");
+    assert!(!report.is_lossless());
+    let alike = json!([{"type": "number"}, {"type": "number"}]);
+    let lossless = |schema: Value| property(schema).1.is_lossless();
+    assert!(lossless(json!({"type": "array", "prefixItems": alike, "maxItems": 2})));
+    assert!(!lossless(json!({"type": "array", "prefixItems": alike, "items": false})), "its length is lost");
 }
 
 #[test]

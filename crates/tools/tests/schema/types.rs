@@ -50,9 +50,9 @@ pub(crate) enum Internal {
     /// Go somewhere.
     Go(Point),
     Say {
-        text: String,
         #[serde(default)]
         loudness: u8,
+        text: String,
     },
 }
 
@@ -274,70 +274,55 @@ fn sample<T: Args>(name: &'static str, args: impl IntoIterator<Item = Value>) ->
     }
 }
 
+fn recursive<T: Args>(name: &'static str, args: impl IntoIterator<Item = Value>) -> Sample {
+    Sample { is_recursive: true, ..sample::<T>(name, args) }
+}
+
 /// All types that strict mode can express, but for the recursive ones in Anthropic's.
 pub(crate) fn samples() -> Vec<Sample> {
-    let recursive = |sample: Sample| Sample { is_recursive: true, ..sample };
-    let enums = json!({
+    let sum = json!({"Add": {"left": {"Number": 1.5}, "right": {"Number": 2.5}}});
+    let leaf = json!({"value": 2, "children": []});
+    let say = json!({"kind": "say", "text": "hi"});
+    let some = json!({"scalar": "a", "nested": {"x": 1}, "choice": "Blue", "list": [{"x": 1}], "twice": 1});
+    let strings = json!({"short": "abc", "odd": "a", "page": "http://localhost", "mail": "a@example.com",
+        "letter": "x"});
+    let flat = json!({"one": {"own": 1, "kind": "say", "text": "hi"},
+        "two": {"kind": "go", "x": 1, "t": "Struct", "c": {}}});
+    vec![
+        sample::<Enums>("Enums", [enums()]),
+        sample::<Options>("Options", [json!({}), some]),
+        sample::<Defaults>("Defaults", [json!({}), json!({"count": 1, "tags": ["a"], "point": {"x": 1}})]),
+        sample::<Numbers>("Numbers", [json!({"byte": 255, "long": -1, "float": 1.5, "stars": 5})]),
+        sample::<Strings>("Strings", [strings]),
+        sample::<Lists>("Lists", [lists()]),
+        sample::<References>("References", [json!({"from": {"x": 1}, "to": {"x": 2}})]),
+        recursive::<Tree>("Tree", [json!({"value": 1, "children": [leaf], "parent": leaf})]),
+        recursive::<Formula>("Formula", [json!({"expr": sum})]),
+        recursive::<Expr>("Expr", [json!({"Number": 1.5}), sum]),
+        sample::<Flat>("Flat", [json!({"own": 1, "x": 2})]),
+        sample::<HoldsFlat>("HoldsFlat", [flat]),
+        sample::<Closed>("Closed", [json!({"name": "n"}), json!({"name": "n", "size": 1})]),
+        sample::<Nothing>("Nothing", [json!({})]),
+        sample::<Newtype>("Newtype", [json!({"x": 1})]),
+        sample::<HoldsNothing>("HoldsNothing", [json!({"nothing": {}, "wrapped": {"x": 1}})]),
+        sample::<Internal>("Internal", [json!({"kind": "stay"}), json!({"kind": "go", "x": 1}), say]),
+        sample::<ClosedForms>("ClosedForms", [json!({"kind": "A", "a": 1}), json!({"kind": "B", "b": "x"})]),
+        sample::<FlatEnum>("FlatEnum", [json!({"own": 1, "kind": "say", "text": "hi", "loudness": 2})]),
+        sample::<FlatEnums>("FlatEnums", [json!({"kind": "stay", "t": "Unit"})]),
+    ]
+}
+
+fn enums() -> Value {
+    json!({
         "plain": "Red", "documented": "blue",
         "external": ["Nothing", {"Newtype": {"x": 1}}, {"Tuple": [1, "a"]}, {"Struct": {}}, {"Struct": {"size": 2}}],
         "internal": [{"kind": "stay"}, {"kind": "go", "x": 1}, {"kind": "say", "text": "hi"}],
         "adjacent": [{"t": "Unit"}, {"t": "Newtype", "c": {"x": 1}}, {"t": "Struct", "c": {}}],
         "untagged": [1, "a", {"name": "n"}, {"name": "n", "age": 3}],
-    });
-    let lists = json!({"points": [{"x": 1}, {"x": 2}], "pair": [1, "a"], "alike": [1.5, 2.5],
-        "three": [true, false, true], "set": ["a"], "nested": [[[1, "Red"]]]});
-    let leaf = json!({"value": 2, "children": []});
-    vec![
-        sample::<Enums>("Enums", [enums]),
-        sample::<Options>(
-            "Options",
-            [
-                json!({}),
-                json!({"scalar": "a", "nested": {"x": 1}, "choice": "Blue",
-            "list": [{"x": 1}], "twice": 1}),
-            ],
-        ),
-        sample::<Defaults>("Defaults", [json!({}), json!({"count": 1, "tags": ["a"], "point": {"x": 1}})]),
-        sample::<Numbers>("Numbers", [json!({"byte": 255, "long": -1, "float": 1.5, "stars": 5})]),
-        sample::<Strings>(
-            "Strings",
-            [json!({"short": "abc", "odd": "a", "page": "http://localhost",
-            "mail": "a@example.com", "letter": "x"})],
-        ),
-        sample::<Lists>("Lists", [lists]),
-        sample::<References>("References", [json!({"from": {"x": 1}, "to": {"x": 2}})]),
-        recursive(sample::<Tree>("Tree", [json!({"value": 1, "children": [leaf], "parent": leaf})])),
-        recursive(sample::<Formula>(
-            "Formula",
-            [json!({"expr": {"Add": {"left": {"Number": 1.5},
-            "right": {"Number": 2.5}}}})],
-        )),
-        sample::<Flat>("Flat", [json!({"own": 1, "x": 2})]),
-        sample::<HoldsFlat>(
-            "HoldsFlat",
-            [json!({
-                "one": {"own": 1, "kind": "say", "text": "hi"},
-                "two": {"kind": "go", "x": 1, "t": "Struct", "c": {}},
-            })],
-        ),
-        sample::<Closed>("Closed", [json!({"name": "n"}), json!({"name": "n", "size": 1})]),
-        sample::<Nothing>("Nothing", [json!({})]),
-        sample::<Newtype>("Newtype", [json!({"x": 1})]),
-        sample::<HoldsNothing>("HoldsNothing", [json!({"nothing": {}, "wrapped": {"x": 1}})]),
-        sample::<Internal>(
-            "Internal",
-            [json!({"kind": "stay"}), json!({"kind": "go", "x": 1}), json!({"kind": "say", "text": "hi"})],
-        ),
-        sample::<ClosedForms>("ClosedForms", [json!({"kind": "A", "a": 1}), json!({"kind": "B", "b": "x"})]),
-        sample::<FlatEnum>("FlatEnum", [json!({"own": 1, "kind": "say", "text": "hi", "loudness": 2})]),
-        sample::<FlatEnums>("FlatEnums", [json!({"kind": "stay", "t": "Unit"})]),
-        recursive(sample::<Expr>(
-            "Expr",
-            [
-                json!({"Number": 1.5}),
-                json!({"Add": {"left": {"Number": 1.5},
-            "right": {"Number": 2.5}}}),
-            ],
-        )),
-    ]
+    })
+}
+
+fn lists() -> Value {
+    json!({"points": [{"x": 1}, {"x": 2}], "pair": [1, "a"], "alike": [1.5, 2.5], "three": [true, false, true],
+        "set": ["a"], "nested": [[[1, "Red"]]]})
 }

@@ -11,6 +11,14 @@ impl Strict<'_> {
     /// A schema that is no reference and no union.
     pub(super) fn typed(&mut self, map: &Map, at: &str) -> Node {
         let types = types_of(map);
+        if !types.is_empty() && !["type", "enum", "const"].iter().any(|key| map.contains_key(*key)) {
+            self.report.add(
+                Action::Rewritten,
+                at,
+                "type",
+                "it names no type; its keywords say which is meant",
+            );
+        }
         match types.as_slice() {
             [] => self.any(at),
             [only] => self.of_type(map, only, at),
@@ -31,11 +39,9 @@ impl Strict<'_> {
         if let Some(title) = map.get("title") {
             body.insert("title".to_owned(), title.clone());
         }
-        if kind == "null" {
-            return Node::schema(body, text);
-        }
-        self.fixed_values(map, kind, at, &mut body, &mut text);
+        self.fixed_values(map, kind, at, &mut body);
         match kind {
+            "null" => return Node::schema(body, text),
             "object" => self.object(map, at, &mut body, &mut text),
             "array" => self.array(map, at, &mut body, &mut text),
             "string" | "number" | "integer" | "boolean" => {}
@@ -46,23 +52,26 @@ impl Strict<'_> {
     }
 
     /// `enum` and `const`, which are taken for scalars. Values of other types are left to other branches.
-    fn fixed_values(&mut self, map: &Map, kind: &str, at: &str, body: &mut Map, text: &mut Text) {
-        let scalar = !matches!(kind, "object" | "array");
-        if let Some(value) = map.get("const") {
-            if scalar && has_type(value, kind) {
-                body.insert("const".to_owned(), value.clone());
-            } else {
-                self.say("const", value, at, text);
+    fn fixed_values(&mut self, map: &Map, kind: &str, at: &str, body: &mut Map) {
+        let list = map.get("enum").and_then(Value::as_array);
+        let listed =
+            list.map(|values| values.iter().filter(|value| has_type(value, kind)).cloned().collect());
+        let constant = map.get("const").cloned();
+        for (keyword, value) in [("const", constant), ("enum", listed.map(Value::Array))] {
+            let Some(value) = value else { continue };
+            let is_void = value.as_array().is_some_and(|values| keyword == "enum" && values.is_empty());
+            if is_void || (keyword == "const" && !has_type(&value, kind)) {
+                self.report.add(
+                    Action::Unsupported,
+                    at,
+                    keyword,
+                    "no value of it has the type of the schema",
+                );
+            } else if matches!(kind, "object" | "array") {
+                self.report.add(Action::Unsupported, at, keyword, "only scalars can be fixed values");
+            } else if kind != "null" {
+                body.insert(keyword.to_owned(), value);
             }
-        }
-        let Some(Value::Array(values)) = map.get("enum") else { return };
-        let fitting: Vec<Value> = values.iter().filter(|value| has_type(value, kind)).cloned().collect();
-        if fitting.is_empty() {
-            self.report.add(Action::Unsupported, at, "enum", "none of its values has the type of the schema");
-        } else if scalar {
-            body.insert("enum".to_owned(), Value::Array(fitting));
-        } else {
-            self.say("enum", &Value::Array(fitting), at, text);
         }
     }
 
@@ -166,23 +175,22 @@ impl Strict<'_> {
         let mut nodes = Vec::with_capacity(places.len() + 1);
         for (index, place) in places.iter().enumerate() {
             let node = self.schema(place, &format!("{at}/{keyword}/{index}"));
-            labels.push(label(&node));
+            labels.push(label(place, &node));
             nodes.push(node);
         }
-        if let (Some(rest @ Value::Object(_)), "prefixItems") = (map.get("items"), keyword) {
+        let rest = map.get("items").filter(|_| keyword == "prefixItems");
+        if let Some(rest @ Value::Object(_)) = rest {
             nodes.push(self.schema(rest, &format!("{at}/items")));
         }
-        let first = labels.first();
-        let alike = nodes.len() == places.len() && nodes.windows(2).all(same_body);
-        if alike && first.is_some() {
+        if nodes.is_empty() {
+            return self.unsupported(at, keyword, "a tuple without places says nothing of its items");
+        }
+        let is_bounded = rest != Some(&json!(false)) || map.contains_key("maxItems");
+        if is_bounded && nodes.windows(2).all(same_body) {
             self.report.add(Action::Rewritten, at, keyword, "all places are alike: it becomes a list");
         } else {
-            self.report.add(
-                Action::Dropped,
-                at,
-                keyword,
-                "it becomes a list; the description says the order",
-            );
+            let reason = "it becomes a list; the description says the order";
+            self.report.add(Action::Dropped, at, keyword, reason);
             text.add(&format!("In this order: {}.", labels.join(", ")));
         }
         self.any_of(nodes, Text::default())
@@ -197,15 +205,12 @@ fn same_body(pair: &[Node]) -> bool {
     }
 }
 
-/// What stands at a place of a tuple, in a word or by its own description.
-fn label(node: &Node) -> String {
-    let text = node.text.clone().into_string();
-    match &node.body {
-        Body::Reference(target) => refs::short_name(target),
-        Body::Schema(_) if !text.is_empty() && !text.contains(['\n', ',']) => {
-            text.trim_end_matches('.').to_owned()
-        }
-        Body::Schema(body) => body.get("type").and_then(Value::as_str).unwrap_or("value").to_owned(),
+/// What stands at a place of a tuple: its description, or else the name of its type.
+fn label(place: &Value, node: &Node) -> String {
+    match (place.get("description").and_then(Value::as_str), &node.body) {
+        (Some(description), _) if !description.contains('\n') => description.trim_end_matches('.').to_owned(),
+        (_, Body::Reference(target)) => refs::short_name(target),
+        (_, Body::Schema(body)) => body.get("type").and_then(Value::as_str).unwrap_or("value").to_owned(),
     }
 }
 
@@ -230,38 +235,25 @@ fn is_structural(keyword: &str) -> bool {
     )
 }
 
-/// The types that a schema names, or else those that its values or its keywords imply.
-fn types_of(map: &Map) -> Vec<String> {
-    let mut types: Vec<String> = match map.get("type") {
-        Some(Value::String(kind)) => vec![kind.clone()],
-        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => implied_types(map),
+/// The types that a schema names, without those that its fixed values rule out; or else the types that its fixed
+/// values have; or else those that its keywords are about.
+fn types_of(map: &Map) -> Vec<&str> {
+    let listed = map.get("enum").and_then(Value::as_array);
+    let fixed: Vec<&Value> = map.get("const").into_iter().chain(listed.into_iter().flatten()).collect();
+    let mut types: Vec<&str> = match map.get("type") {
+        Some(Value::String(kind)) => vec![kind],
+        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
+        _ if !fixed.is_empty() => fixed.iter().map(|value| type_of(value)).collect(),
+        _ => map.keys().filter_map(|keyword| rules::types_of_keyword(keyword).first().copied()).collect(),
     };
-    if let (Some(Value::Array(values)), true) = (map.get("enum"), types.len() > 1) {
-        types.retain(|kind| values.iter().any(|value| has_type(value, kind)));
-    }
+    // The integers beside fractions are numbers like the rest.
+    let has_number = types.contains(&"number");
     let mut seen = BTreeSet::new();
-    types.retain(|kind| seen.insert(kind.clone()));
+    types.retain(|kind| !(has_number && *kind == "integer") && seen.insert(*kind));
+    if types.len() > 1 && !fixed.is_empty() {
+        types.retain(|kind| fixed.iter().any(|value| has_type(value, kind)));
+    }
     types
-}
-
-fn implied_types(map: &Map) -> Vec<String> {
-    let values = map.get("enum").and_then(Value::as_array);
-    let fixed: Vec<&Value> = map.get("const").into_iter().chain(values.into_iter().flatten()).collect();
-    let types: BTreeSet<&str> = fixed.iter().map(|value| type_of(value)).collect();
-    let types = if types.is_empty() {
-        map.keys().filter_map(|keyword| rules::types_of_keyword(keyword).first().copied()).collect()
-    } else {
-        types
-    };
-    types.into_iter().filter(|kind| *kind != "integer" || !types_has_number(map)).map(str::to_owned).collect()
-}
-
-/// Whether a list of values has fractions among them, so that its integers are numbers like the rest.
-fn types_has_number(map: &Map) -> bool {
-    map.get("enum")
-        .and_then(Value::as_array)
-        .is_some_and(|values| values.iter().any(|v| type_of(v) == "number"))
 }
 
 fn type_of(value: &Value) -> &'static str {

@@ -10,9 +10,8 @@ use super::{Action, Body, Map, Node, Strict, Text, rules};
 impl Strict<'_> {
     /// A union under `key`. What stands beside it goes into each branch.
     pub(super) fn union(&mut self, map: &Map, key: &str, at: &str) -> Node {
-        let Some(branches) = map.get(key).and_then(Value::as_array).filter(|branches| !branches.is_empty())
-        else {
-            return self.unsupported(at, key, "a union needs a list of at least one schema");
+        let Some(branches) = map.get(key).and_then(Value::as_array) else {
+            return self.unsupported(at, key, "a union is a list of schemas");
         };
         if key == "oneOf" {
             self.report.add(Action::Rewritten, at, key, "it becomes `anyOf`");
@@ -39,6 +38,9 @@ impl Strict<'_> {
                 _ => nodes.push(self.schema(branch, &at)),
             }
         }
+        if nodes.is_empty() {
+            return self.unsupported(at, key, "a union of nothing accepts no value");
+        }
         self.any_of(nodes, text)
     }
 
@@ -56,7 +58,7 @@ impl Strict<'_> {
         (text, beside)
     }
 
-    /// One schema for several alternatives: null is set apart, fixed strings become one enum, and what is left
+    /// One schema for one or more alternatives: null is set apart, fixed strings become one enum, and what is left
     /// becomes `anyOf`, unless it is a single schema.
     pub(super) fn any_of(&mut self, nodes: Vec<Node>, mut text: Text) -> Node {
         let (nulls, others): (Vec<Node>, Vec<Node>) = nodes.into_iter().partition(Node::is_null);
@@ -118,6 +120,7 @@ fn join_literals(nodes: Vec<Node>) -> Vec<Node> {
     }
     let mut place = None;
     let mut values: Vec<Value> = Vec::new();
+    let mut seen = BTreeSet::new();
     let mut text = Text::default();
     let mut kept = Vec::with_capacity(nodes.len());
     for node in nodes {
@@ -131,7 +134,7 @@ fn join_literals(nodes: Vec<Node>) -> Vec<Node> {
                 literals.iter().filter_map(Value::as_str).map(|name| format!("`{name}`")).collect();
             text.add(&format!("- {}: {}", names.join(", "), node.text.into_string().replace('\n', " ")));
         }
-        values.extend(literals);
+        values.extend(literals.into_iter().filter(|literal| seen.insert(literal.to_string())));
     }
     let body = json!({"type": "string", "enum": values});
     if let (Some(place), Value::Object(body)) = (place, body) {
