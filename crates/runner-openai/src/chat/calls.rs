@@ -1,0 +1,204 @@
+//! Putting tool calls together from pieces.
+//!
+//! The protocol merges pieces by `index`, and by `id` where there is no index. Compatible servers leave out
+//! either or both, give every call the index 0, repeat id and name in each piece, or send calls whole. So a
+//! piece goes to the newest call that it does not contradict ([`Call::takes`]), and to a new call when there is
+//! none.
+
+use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent};
+use agentexec_agent_core::transcript::{Raw, ToolCall};
+use serde_json::{Map, Value};
+
+use super::MAX_TOOL_CALLS;
+use super::wire::{Arguments, CallPiece};
+use crate::error::Failure;
+use crate::ids::new_call_id;
+use crate::wire::Text;
+
+/// The tool calls of one response.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    calls: Vec<Call>,
+}
+
+impl Calls {
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// Adds a piece to its call, which may be a new one.
+    pub(super) fn push(&mut self, piece: CallPiece<'_>, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
+        match self.place(&piece) {
+            Some(place) => self.apply(place, piece, events),
+            None => self.push_new(piece, events),
+        }
+    }
+
+    /// Adds a call that is new whatever its index and id say, as each call of an unstreamed answer is.
+    pub(super) fn push_new(
+        &mut self,
+        piece: CallPiece<'_>,
+        events: &mut Vec<ModelEvent>,
+    ) -> Result<(), Failure> {
+        if self.calls.len() >= MAX_TOOL_CALLS {
+            let message = format!("the model asked for more than {MAX_TOOL_CALLS} tools in one response");
+            return Err(ModelError::new(ModelErrorKind::LimitExceeded, message).into());
+        }
+        self.calls.push(Call { index: piece.index, ..Call::default() });
+        self.apply(self.calls.len() - 1, piece, events)
+    }
+
+    /// The calls in the order in which they began.
+    pub(super) fn finish(mut self, origin: &str, events: &mut Vec<ModelEvent>) -> Vec<ToolCall> {
+        // A piece with neither name nor arguments is a stray; a nameless call must be answered all the same.
+        self.calls.retain(|call| !call.name.is_empty() || !call.arguments.is_empty());
+        for place in 0..self.calls.len() {
+            self.announce(place, events);
+        }
+        self.calls.into_iter().map(|call| call.into_item(origin)).collect()
+    }
+
+    /// Where the call stands that the piece belongs to.
+    fn place(&mut self, piece: &CallPiece<'_>) -> Option<usize> {
+        let id = Text::non_empty(piece.id.as_ref());
+        let last = self.calls.len().checked_sub(1)?;
+        let newest_first = self.calls.iter_mut().enumerate().rev();
+        let mut possible = newest_first.filter(|(place, call)| match piece.index {
+            Some(index) => call.index.is_none_or(|own| own == index),
+            None => *place == last || id.is_some() && call.wire_id.as_deref() == id,
+        });
+        possible.find_map(|(place, call)| call.takes(piece).then_some(place))
+    }
+
+    fn apply(
+        &mut self,
+        place: usize,
+        piece: CallPiece<'_>,
+        events: &mut Vec<ModelEvent>,
+    ) -> Result<(), Failure> {
+        let Some(call) = self.calls.get_mut(place) else { return Ok(()) };
+        let delta = call.apply(piece);
+        match (&call.id, delta) {
+            (Some(call_id), Some(delta)) => {
+                events.push(ModelEvent::ToolCallDelta { call_id: call_id.clone(), delta });
+            }
+            (None, _) if !call.name.is_empty() => self.announce(place, events),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Gives the call the id that it keeps, and tells of it. A call that is known already is left alone.
+    fn announce(&mut self, place: usize, events: &mut Vec<ModelEvent>) {
+        let Some(call) = self.calls.get(place).filter(|call| call.id.is_none()) else { return };
+        // Two calls with one id could not both be answered.
+        let free = |id: &&String| self.calls.iter().all(|other| other.id.as_ref() != Some(*id));
+        let id = call.wire_id.as_ref().filter(free).cloned().unwrap_or_else(new_call_id);
+        events.push(ModelEvent::ToolCallStarted { call_id: id.clone(), name: call.name.clone() });
+        if !call.arguments.is_empty() {
+            events.push(ModelEvent::ToolCallDelta { call_id: id.clone(), delta: call.arguments.clone() });
+        }
+        if let Some(call) = self.calls.get_mut(place) {
+            call.id = Some(id);
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Call {
+    index: Option<i64>,
+    /// The id as the server says it; pieces are matched by it.
+    wire_id: Option<String>,
+    /// The id that the rest of the program knows: set when the call is announced and never changed.
+    id: Option<String>,
+    name: String,
+    arguments: String,
+    progress: Progress,
+    extra: Map<String, Value>,
+}
+
+impl Call {
+    /// Whether the piece can be a part of this call: not when its id is another, and not when it opens a call
+    /// of its own, by another name or by the same name behind arguments that are whole.
+    fn takes(&mut self, piece: &CallPiece<'_>) -> bool {
+        let id = Text::non_empty(piece.id.as_ref());
+        if let (Some(own), Some(id)) = (self.wire_id.as_deref(), id) {
+            return own == id;
+        }
+        let name = piece.function.as_ref().and_then(|function| Text::non_empty(function.name.as_ref()));
+        match name {
+            None => true,
+            Some(_) if self.name.is_empty() => true,
+            Some(name) => self.name == name && !self.progress.is_whole(&self.arguments),
+        }
+    }
+
+    /// Takes the piece in: id and name overwrite, arguments append. Returns what the arguments grew by.
+    fn apply(&mut self, piece: CallPiece<'_>) -> Option<String> {
+        if let Some(id) = Text::non_empty(piece.id.as_ref()) {
+            id.clone_into(self.wire_id.get_or_insert_default());
+        }
+        self.extra.extend(piece.extra.into_iter().filter(|(_, value)| !value.is_null()));
+        let function = piece.function?;
+        if let Some(name) = Text::non_empty(function.name.as_ref()) {
+            name.clone_into(&mut self.name);
+        }
+        match function.arguments {
+            Some(Arguments::Piece(text)) if !text.is_empty() => {
+                self.arguments.push_str(&text);
+                Some(text.into_owned())
+            }
+            // An object is the whole: a repetition replaces it.
+            Some(Arguments::Whole(json)) => {
+                let json = json.to_string();
+                let news = self.arguments.is_empty().then(|| json.clone());
+                self.arguments = json;
+                self.progress = Progress::default();
+                news
+            }
+            _ => None,
+        }
+    }
+
+    fn into_item(self, origin: &str) -> ToolCall {
+        let extra = (!self.extra.is_empty()).then_some(Value::Object(self.extra));
+        ToolCall {
+            id: self.id.unwrap_or_else(new_call_id),
+            name: self.name,
+            arguments: self.arguments,
+            raw: extra.map(|extra| Raw::new(origin, extra)),
+        }
+    }
+}
+
+/// How far the arguments were looked at. Each byte is read once, however often it is asked for.
+#[derive(Debug, Default)]
+struct Progress {
+    read: usize,
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    whole: bool,
+}
+
+impl Progress {
+    /// Whether the text is a whole JSON object or array. Nothing else can stand behind one.
+    fn is_whole(&mut self, json: &str) -> bool {
+        for byte in json.bytes().skip(self.read) {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_string => self.escaped = true,
+                b'"' => self.in_string = !self.in_string,
+                _ if self.in_string => {}
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    self.whole |= self.depth == 0;
+                }
+                _ => {}
+            }
+        }
+        self.read = json.len();
+        self.whole
+    }
+}

@@ -1,0 +1,277 @@
+//! Folding a Chat Completions answer, streamed or whole, into events and one response. No IO.
+
+use std::fmt;
+use std::sync::Arc;
+
+use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse, StopReason};
+use agentexec_agent_core::transcript::{AssistantItem, Item, Raw};
+use agentexec_runner_core::Usage;
+use serde_json::json;
+
+use super::calls::Calls;
+use super::reasoning::Reasoning;
+use super::wire::{self, CallPiece, Choice, Chunk, Message};
+use crate::budget::Budget;
+use crate::error::{Failure, described};
+use crate::respond::Fold;
+use crate::wire::{Text, lenient};
+
+/// Folds the events of one Chat Completions stream into [`ModelEvent`]s and, at the end, a [`ModelResponse`].
+///
+/// It does no IO: feed it the `data` of each event in order. The whole body of an unstreamed answer is one
+/// such piece.
+///
+/// # The end of a stream
+/// Two things end a response: a `finish_reason`, since nothing of the answer follows it (only the usage does),
+/// and `[DONE]`, since some servers never send a reason. A stream with neither was cut off, however cleanly
+/// the connection closed, and [`finish`](Self::finish) says so.
+///
+/// ```
+/// use agentexec_runner_openai::chat::ChatFold;
+/// use agentexec_agent_core::model::{ModelEvent, StopReason};
+///
+/// let mut fold = ChatFold::new("openai-chat");
+/// let mut events = Vec::new();
+/// fold.push(r#"{"choices": [{"delta": {"content": "Hel"}}]}"#, &mut events)?;
+/// fold.push(r#"{"choices": [{"delta": {"content": "lo"}, "finish_reason": "stop"}]}"#, &mut events)?;
+/// assert_eq!(events, [ModelEvent::TextDelta("Hel".into()), ModelEvent::TextDelta("lo".into())]);
+///
+/// let response = fold.finish(&mut events)?;
+/// assert_eq!(response.stop, StopReason::EndTurn);
+/// # Ok::<(), agentexec_agent_core::model::ModelError>(())
+/// ```
+pub struct ChatFold {
+    origin: Arc<str>,
+    has_choice: bool,
+    /// The index of the choice that is read, should a server send several.
+    choice: Option<i64>,
+    text: String,
+    refusal: String,
+    reasoning: Reasoning,
+    calls: Calls,
+    /// The deprecated `function_call`, and what it would have told: held back until it is sure that it does not
+    /// only repeat a call of `tool_calls`.
+    legacy_calls: Calls,
+    legacy_events: Vec<ModelEvent>,
+    finish_reason: Option<String>,
+    done: bool,
+    usage: Usage,
+    model: Option<String>,
+    budget: Budget,
+}
+
+impl ChatFold {
+    /// An empty fold. `origin` is the name under which the items keep what only this server understands (see
+    /// [`Raw::protocol`]).
+    pub fn new(origin: impl Into<Arc<str>>) -> Self {
+        Self {
+            origin: origin.into(),
+            has_choice: false,
+            choice: None,
+            text: String::new(),
+            refusal: String::new(),
+            reasoning: Reasoning::default(),
+            calls: Calls::default(),
+            legacy_calls: Calls::default(),
+            legacy_events: Vec::new(),
+            finish_reason: None,
+            done: false,
+            usage: Usage::default(),
+            model: None,
+            budget: Budget::default(),
+        }
+    }
+
+    /// Takes in the data of one event and appends what it brought to `events`. What comes behind `[DONE]` is
+    /// ignored.
+    ///
+    /// # Errors
+    /// - An error that the server reports, in a chunk of its own or beside a choice: its kind by its code.
+    /// - [`Protocol`](ModelErrorKind::Protocol): the data is not JSON, or a field that is needed has another type.
+    /// - [`LimitExceeded`](ModelErrorKind::LimitExceeded): more than [`MAX_TOOL_CALLS`](super::MAX_TOOL_CALLS)
+    ///   calls, or more than [`MAX_RESPONSE`](crate::MAX_RESPONSE) bytes.
+    pub fn push(&mut self, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        self.fold(data, events).map_err(ModelError::from)
+    }
+
+    /// Whether what came so far is a whole response.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.done || self.finish_reason.is_some()
+    }
+
+    /// The response. Calls that could not be told of before are appended to `events`.
+    ///
+    /// # Errors
+    /// - [`StreamCut`](ModelErrorKind::StreamCut): neither a `finish_reason` nor `[DONE]` came.
+    /// - [`Protocol`](ModelErrorKind::Protocol): there was no choice in it, so it was no response.
+    /// - [`Server`](ModelErrorKind::Server), [`Overloaded`](ModelErrorKind::Overloaded): the reason says that the
+    ///   server failed half-way.
+    pub fn finish(mut self, events: &mut Vec<ModelEvent>) -> Result<ModelResponse, ModelError> {
+        if !self.has_ended() {
+            return Err(ModelError::new(
+                ModelErrorKind::StreamCut,
+                "the stream ended before the response did: neither a finish_reason nor [DONE] came",
+            ));
+        }
+        if !self.has_choice {
+            return Err(ModelError::new(
+                ModelErrorKind::Protocol,
+                "the answer holds no choice, so no response",
+            ));
+        }
+        if self.calls.is_empty() {
+            self.calls = self.legacy_calls;
+            events.append(&mut self.legacy_events);
+        }
+        let calls = self.calls.finish(&self.origin, events);
+        let stop = stop_reason(self.finish_reason.as_deref(), &self.refusal, !calls.is_empty())?;
+
+        let mut items: Vec<Item> = Vec::with_capacity(calls.len() + 2);
+        items.extend(self.reasoning.into_item(&self.origin).map(Item::Reasoning));
+        if !self.text.is_empty() || !self.refusal.is_empty() {
+            let refusal = (!self.refusal.is_empty()).then(|| json!({ "refusal": self.refusal }));
+            let raw = refusal.map(|value| Raw::new(&*self.origin, value));
+            items.push(Item::Assistant(AssistantItem { text: self.text, raw }));
+        }
+        items.extend(calls.into_iter().map(Item::ToolCall));
+
+        let mut response = ModelResponse::new(items, stop);
+        response.usage = self.usage;
+        response.model = self.model;
+        Ok(response)
+    }
+
+    fn choice(&mut self, choice: Choice<'_>, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
+        if let Some(reported) = choice.error {
+            return Err(Failure::Other(described(reported.get())));
+        }
+        if let Some(index) = choice.index
+            && *self.choice.get_or_insert(index) != index
+        {
+            return Ok(());
+        }
+        self.has_choice = true;
+        if let Some(delta) = choice.delta {
+            self.message(delta, events, Calls::push)?;
+        }
+        if let Some(message) = choice.message {
+            self.message(message, events, Calls::push_new)?;
+        }
+        if let Some(reason) = Text::non_empty(choice.finish_reason.as_ref()) {
+            self.finish_reason = Some(reason.to_owned());
+        }
+        Ok(())
+    }
+
+    fn message(
+        &mut self,
+        message: Message<'_>,
+        events: &mut Vec<ModelEvent>,
+        push_call: impl Fn(&mut Calls, CallPiece<'_>, &mut Vec<ModelEvent>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.budget.spend(message.weight())?;
+        events.extend(self.reasoning.push(&message).map(ModelEvent::ReasoningDelta));
+        if let Some(Text(text)) = message.content
+            && !text.is_empty()
+        {
+            self.text.push_str(&text);
+            events.push(ModelEvent::TextDelta(text.into_owned()));
+        }
+        if let Some(Text(refusal)) = message.refusal {
+            self.refusal.push_str(&refusal);
+        }
+        for piece in message.tool_calls.into_iter().flatten() {
+            push_call(&mut self.calls, piece, events)?;
+        }
+        if let Some(function) = message.function_call {
+            self.legacy_calls.push(function.into(), &mut self.legacy_events)?;
+        }
+        Ok(())
+    }
+}
+
+/// Shows sizes, not what the model said.
+impl fmt::Debug for ChatFold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChatFold")
+            .field("text_bytes", &self.text.len())
+            .field("finish_reason", &self.finish_reason)
+            .field("done", &self.done)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Fold for ChatFold {
+    fn fold(&mut self, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
+        if self.done {
+            return Ok(());
+        }
+        if data.starts_with("[DONE]") {
+            self.done = true;
+            return Ok(());
+        }
+        let chunk: Chunk<'_> = serde_json::from_str(data)?;
+        if let Some(reported) = chunk.error {
+            return Err(Failure::Reported(described(reported.get())));
+        }
+        if chunk.is_flat_error() {
+            return Err(Failure::Reported(described(data)));
+        }
+        if let Some(usage) = chunk.usage {
+            self.usage = lenient::<wire::Usage>(usage).into();
+        }
+        if self.model.is_none() {
+            self.model = Text::non_empty(chunk.model.as_ref()).map(str::to_owned);
+        }
+        chunk.choices.into_iter().flatten().try_for_each(|choice| self.choice(choice, events))
+    }
+
+    fn close(&mut self) {
+        self.done = true;
+    }
+
+    fn has_ended(&self) -> bool {
+        self.has_ended()
+    }
+
+    fn wants_more(&self) -> bool {
+        // Behind a finish_reason the usage is still to come.
+        !self.done
+    }
+
+    fn finish(self, events: &mut Vec<ModelEvent>) -> Result<ModelResponse, ModelError> {
+        self.finish(events)
+    }
+}
+
+/// Why the model stopped. Servers say `stop` or nothing where the model asks for tools, so the calls themselves
+/// decide, unless the reason says that they may be cut off.
+fn stop_reason(reason: Option<&str>, refusal: &str, has_calls: bool) -> Result<StopReason, ModelError> {
+    let failed = |kind, what: &str| Err(ModelError::new(kind, what));
+    Ok(match reason {
+        _ if !refusal.is_empty() => StopReason::Refusal(refusal.to_owned()),
+        Some("length") => StopReason::MaxTokens,
+        // Mistral: the context window is full.
+        Some("model_length") => StopReason::ContextWindow,
+        // Gemini appends its own reason.
+        Some(reason) if reason.starts_with("content_filter") => StopReason::ContentFilter,
+        // OpenRouter and Mistral.
+        Some("error") => return failed(ModelErrorKind::Server, "the server failed while the model answered"),
+        // DeepSeek.
+        Some("insufficient_system_resource") => {
+            return failed(
+                ModelErrorKind::Overloaded,
+                "the server ran out of resources while the model answered",
+            );
+        }
+        _ if has_calls => StopReason::ToolCalls,
+        None | Some("stop" | "tool_calls" | "function_call") => StopReason::EndTurn,
+        Some(other) => StopReason::Other(other.to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

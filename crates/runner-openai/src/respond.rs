@@ -1,0 +1,172 @@
+//! One request and its answer, streamed or not, through a fold: what both protocols do alike.
+
+use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse};
+use agentexec_runner_http::{EventStream, JsonBody, ReplyBody, Request, Transport};
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use serde::de::IgnoredAny;
+
+use crate::error::Failure;
+
+/// What a protocol makes of an answer. Without IO.
+pub(crate) trait Fold: Send {
+    /// Takes in the data of one event, or a whole body.
+    fn fold(&mut self, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), Failure>;
+
+    /// Says that `[DONE]` came, or that the body of an unstreamed answer was read to its end.
+    fn close(&mut self);
+
+    /// Whether what came so far is a whole response.
+    fn has_ended(&self) -> bool;
+
+    /// Whether anything useful can follow.
+    fn wants_more(&self) -> bool;
+
+    /// The response.
+    fn finish(self, events: &mut Vec<ModelEvent>) -> Result<ModelResponse, ModelError>;
+}
+
+/// Sends the request and folds what comes back. Dropping the stream aborts the request.
+pub(crate) fn respond<'a, F: Fold + 'a>(
+    transport: &'a Transport,
+    request: Result<Request, ModelError>,
+    fold: F,
+) -> BoxStream<'a, Result<ModelEvent, ModelError>> {
+    let turn = Turn { transport, phase: Phase::Ask(request, fold), ready: Vec::new() };
+    stream::try_unfold(turn, Turn::next).boxed()
+}
+
+struct Turn<'a, F> {
+    transport: &'a Transport,
+    phase: Phase<F>,
+    /// Events that nobody has taken yet, the newest first.
+    ready: Vec<ModelEvent>,
+}
+
+enum Phase<F> {
+    Ask(Result<Request, ModelError>, F),
+    Read(Box<Reading<F>>),
+    Over,
+}
+
+struct Reading<F> {
+    events: EventStream,
+    fold: F,
+}
+
+impl<F: Fold> Turn<'_, F> {
+    async fn next(mut self) -> Result<Option<(ModelEvent, Self)>, ModelError> {
+        loop {
+            if let Some(event) = self.ready.pop() {
+                return Ok(Some((event, self)));
+            }
+            self.phase = match self.phase {
+                Phase::Ask(request, fold) => ask(self.transport, request?, fold, &mut self.ready).await?,
+                Phase::Read(reading) => read(reading, &mut self.ready).await?,
+                Phase::Over => return Ok(None),
+            };
+            self.ready.reverse();
+        }
+    }
+}
+
+async fn ask<F: Fold>(
+    transport: &Transport,
+    request: Request,
+    fold: F,
+    ready: &mut Vec<ModelEvent>,
+) -> Result<Phase<F>, ModelError> {
+    // Servers answer with a body where a stream was asked for, and the other way round: what came decides.
+    match transport.send(request).await?.into_body() {
+        ReplyBody::Json(body) => read_body(&body, fold, ready),
+        ReplyBody::Events(events) => Ok(Phase::Read(Box::new(Reading { events, fold }))),
+    }
+}
+
+fn read_body<F: Fold>(
+    body: &JsonBody,
+    mut fold: F,
+    ready: &mut Vec<ModelEvent>,
+) -> Result<Phase<F>, ModelError> {
+    let data = String::from_utf8_lossy(body.bytes());
+    if let Err(failure) = fold.fold(&data, ready) {
+        let error = match failure {
+            Failure::Reported(error) => like(body.error(), &error),
+            Failure::Unreadable(error) => body.json::<IgnoredAny>().err().unwrap_or(error),
+            Failure::Other(error) => error,
+        };
+        return Err(identified(error, body.request_id()));
+    }
+    fold.close();
+    if !fold.has_ended() {
+        let error = ModelError::new(ModelErrorKind::Protocol, "the answer is JSON, but no response");
+        return Err(identified(error, body.request_id()));
+    }
+    complete(fold, body.request_id(), ready)
+}
+
+/// Reads on until there is something to tell.
+async fn read<F: Fold>(
+    mut reading: Box<Reading<F>>,
+    ready: &mut Vec<ModelEvent>,
+) -> Result<Phase<F>, ModelError> {
+    let Reading { events, fold } = &mut *reading;
+    while ready.is_empty() && fold.wants_more() {
+        match events.next().await {
+            Ok(Some(event)) => {
+                if let Err(failure) = fold.fold(event.data(), ready) {
+                    let error = match failure {
+                        Failure::Reported(error) => like(event.error(), &error),
+                        Failure::Unreadable(error) => event.json::<IgnoredAny>().err().unwrap_or(error),
+                        Failure::Other(error) => error,
+                    };
+                    return Err(identified(error, events.request_id()));
+                }
+            }
+            Ok(None) => {
+                if events.is_done() {
+                    fold.close();
+                }
+                if !fold.has_ended() {
+                    return Err(events.cut());
+                }
+                break;
+            }
+            Err(error) if fold.has_ended() => {
+                tracing::debug!(%error, "the stream broke behind the end of the response");
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if !ready.is_empty() {
+        return Ok(Phase::Read(reading));
+    }
+    let Reading { events, fold } = *reading;
+    let request_id = events.request_id().map(str::to_owned);
+    events.finish().await;
+    complete(fold, request_id.as_deref(), ready)
+}
+
+fn complete<F: Fold>(
+    fold: F,
+    request_id: Option<&str>,
+    ready: &mut Vec<ModelEvent>,
+) -> Result<Phase<F>, ModelError> {
+    let mut response = fold.finish(ready).map_err(|error| identified(error, request_id))?;
+    response.request_id = request_id.map(str::to_owned);
+    ready.push(ModelEvent::Completed(Box::new(response)));
+    Ok(Phase::Over)
+}
+
+/// The transport's reading of an error, with what the protocol knows of retrying.
+fn like(error: ModelError, known: &ModelError) -> ModelError {
+    if known.is_retryable() { error } else { error.with_retryable(false) }
+}
+
+fn identified(error: ModelError, request_id: Option<&str>) -> ModelError {
+    match request_id {
+        Some(id) if error.request_id().is_none() => error.with_request_id(id),
+        _ => error,
+    }
+}

@@ -1,0 +1,343 @@
+//! Folding an answer of the Responses API, streamed or whole, into events and one response. No IO.
+
+use std::fmt;
+use std::sync::Arc;
+
+use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse, StopReason};
+use agentexec_agent_core::transcript::{AssistantItem, Item, ToolCall};
+use agentexec_runner_core::Usage;
+use serde_json::Value;
+
+use super::MAX_OUTPUT_ITEMS;
+use super::calls::OpenCalls;
+use super::item::{self, Output, PARAGRAPH};
+use super::wire::{self, Body, Event};
+use crate::budget::Budget;
+use crate::error::{Failure, described};
+use crate::respond::Fold;
+use crate::wire::{Text, lenient};
+
+/// Folds the events of one Responses stream into [`ModelEvent`]s and, at the end, a [`ModelResponse`].
+///
+/// It does no IO: feed it the `data` of each event in order. The body of an unstreamed answer is one such piece.
+/// Events are known by the `type` in their JSON, so the `event:` line may be missing; events of an unknown type
+/// are skipped.
+///
+/// The response is put together from the items of `response.output_item.done`, since the terminal event may come
+/// with an empty `output`; only when no item came does that list count. Nothing depends on `sequence_number`, on
+/// `output_index` or on an item keeping its id.
+///
+/// # The end of a stream
+/// `response.completed`, `response.incomplete`, `response.failed` and `response.cancelled` end a response.
+/// Without one of them it was cut off, whatever came before: the usage and the status are known only there, and
+/// OpenAI's own clients fail too. `[DONE]` means nothing here.
+///
+/// ```
+/// use agentexec_agent_core::model::{ModelEvent, StopReason};
+/// use agentexec_runner_openai::responses::ResponsesFold;
+///
+/// let mut fold = ResponsesFold::new("openai-responses");
+/// let mut events = Vec::new();
+/// fold.push(r#"{"type": "response.output_text.delta", "delta": "Hello"}"#, &mut events)?;
+/// assert_eq!(events, [ModelEvent::TextDelta("Hello".into())]);
+///
+/// let done = r#"{"type": "response.output_item.done", "item":
+///     {"type": "message", "content": [{"type": "output_text", "text": "Hello"}]}}"#;
+/// fold.push(done, &mut events)?;
+/// fold.push(r#"{"type": "response.completed", "response": {"status": "completed"}}"#, &mut events)?;
+/// let response = fold.finish()?;
+/// assert_eq!(response.stop, StopReason::EndTurn);
+/// # Ok::<(), agentexec_agent_core::model::ModelError>(())
+/// ```
+pub struct ResponsesFold {
+    origin: Arc<str>,
+    /// The items that are done, each with its place if the server said it.
+    items: Vec<(Option<i64>, Item)>,
+    calls: OpenCalls,
+    /// Text and reasoning that were told and whose item is not done.
+    text: String,
+    has_reasoning: bool,
+    refusal: String,
+    end: Option<End>,
+    usage: Usage,
+    model: Option<String>,
+    budget: Budget,
+}
+
+/// How a response ended.
+#[derive(Debug, PartialEq)]
+enum End {
+    Completed,
+    /// With the reason.
+    Incomplete(String),
+}
+
+impl ResponsesFold {
+    /// An empty fold. `origin` is the name under which the items keep the form that only this server understands
+    /// (see [`Raw::protocol`](agentexec_agent_core::transcript::Raw::protocol)).
+    pub fn new(origin: impl Into<Arc<str>>) -> Self {
+        Self {
+            origin: origin.into(),
+            items: Vec::new(),
+            calls: OpenCalls::default(),
+            text: String::new(),
+            has_reasoning: false,
+            refusal: String::new(),
+            end: None,
+            usage: Usage::default(),
+            model: None,
+            budget: Budget::default(),
+        }
+    }
+
+    /// Takes in the data of one event and appends what it brought to `events`. What comes behind the terminal event
+    /// is ignored.
+    ///
+    /// # Errors
+    /// - An error that the server reports, in an `error` event or as the end of the response (`response.failed`):
+    ///   its kind by its code.
+    /// - [`Server`](ModelErrorKind::Server), not retryable: the response was cancelled at the server.
+    /// - [`Protocol`](ModelErrorKind::Protocol): the data is not JSON, a field that is needed has another type, or a
+    ///   body says that the response is not finished.
+    /// - [`LimitExceeded`](ModelErrorKind::LimitExceeded): more than [`MAX_OUTPUT_ITEMS`] items, or more than
+    ///   [`MAX_RESPONSE`](crate::MAX_RESPONSE) bytes.
+    pub fn push(&mut self, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        self.fold(data, events).map_err(ModelError::from)
+    }
+
+    /// Whether the terminal event came.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// The response.
+    ///
+    /// # Errors
+    /// [`StreamCut`](ModelErrorKind::StreamCut): no terminal event came.
+    pub fn finish(mut self) -> Result<ModelResponse, ModelError> {
+        let Some(end) = self.end else {
+            return Err(ModelError::new(
+                ModelErrorKind::StreamCut,
+                "the stream ended before the response did: no terminal event came",
+            ));
+        };
+        // A server that gives every item its place may finish them in another order.
+        if self.items.iter().all(|(place, _)| place.is_some()) {
+            self.items.sort_by_key(|(place, _)| *place);
+        }
+        let mut items: Vec<Item> = self.items.into_iter().map(|(_, item)| item).collect();
+        if !self.text.is_empty() {
+            items.push(Item::Assistant(AssistantItem { text: self.text, raw: None }));
+        }
+        let has_calls = items.iter().any(|item| matches!(item, Item::ToolCall(_)));
+        let stop = match end {
+            _ if !self.refusal.is_empty() => StopReason::Refusal(self.refusal),
+            End::Incomplete(reason) => match reason.as_str() {
+                "max_output_tokens" => StopReason::MaxTokens,
+                "content_filter" => StopReason::ContentFilter,
+                _ => StopReason::Other(reason),
+            },
+            End::Completed if has_calls => StopReason::ToolCalls,
+            End::Completed => StopReason::EndTurn,
+        };
+        let mut response = ModelResponse::new(items, stop);
+        response.usage = self.usage;
+        response.model = self.model;
+        Ok(response)
+    }
+
+    fn event(&mut self, kind: &str, event: &Event<'_>, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
+        let delta = Text::non_empty(event.delta.as_ref());
+        match (kind, delta) {
+            ("response.output_text.delta", Some(delta)) => {
+                self.budget.spend(delta.len())?;
+                self.text.push_str(delta);
+                events.push(ModelEvent::TextDelta(delta.to_owned()));
+            }
+            ("response.function_call_arguments.delta", Some(delta)) => {
+                events.extend(self.calls.delta(event, delta.to_owned()));
+            }
+            ("response.reasoning_summary_text.delta" | "response.reasoning_text.delta", Some(delta)) => {
+                self.has_reasoning = true;
+                events.push(ModelEvent::ReasoningDelta(delta.to_owned()));
+            }
+            ("response.reasoning_summary_part.added", _) if event.summary_index > Some(0) => {
+                events.push(ModelEvent::ReasoningDelta(PARAGRAPH.to_owned()));
+            }
+            ("response.output_item.added", _) => {
+                let Some(raw) = event.item else { return Ok(()) };
+                events.extend(self.calls.begin(event, &lenient(raw)));
+            }
+            ("response.output_item.done", _) => {
+                let Some(raw) = event.item else { return Ok(()) };
+                self.budget.spend(raw.get().len())?;
+                self.item(event.output_index, serde_json::from_str(raw.get())?, events)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// An item is done.
+    fn item(
+        &mut self,
+        place: Option<i64>,
+        value: Value,
+        events: &mut Vec<ModelEvent>,
+    ) -> Result<(), Failure> {
+        if self.items.len() >= MAX_OUTPUT_ITEMS {
+            let message = format!("the model produced more than {MAX_OUTPUT_ITEMS} items in one response");
+            return Err(ModelError::new(ModelErrorKind::LimitExceeded, message).into());
+        }
+        let Output { mut item, refusal } = item::read(value, &self.origin);
+        self.refusal.push_str(&refusal);
+        match &mut item {
+            Item::Assistant(said) => {
+                let told = std::mem::take(&mut self.text);
+                if told.is_empty() && !said.text.is_empty() {
+                    events.push(ModelEvent::TextDelta(said.text.clone()));
+                }
+            }
+            Item::Reasoning(reasoning) => {
+                let told = std::mem::take(&mut self.has_reasoning);
+                if !told && !reasoning.text.is_empty() {
+                    events.push(ModelEvent::ReasoningDelta(reasoning.text.clone()));
+                }
+            }
+            Item::ToolCall(call) => {
+                if let Some(known) = self.call(&call.id) {
+                    if known.raw == call.raw {
+                        return Ok(());
+                    }
+                    // Two calls with one id could not both be answered.
+                    item::rename_call(call);
+                }
+                self.calls.end(call, events);
+            }
+            _ => {}
+        }
+        self.items.push((place, item));
+        Ok(())
+    }
+
+    fn call(&self, id: &str) -> Option<&ToolCall> {
+        self.items.iter().find_map(|(_, item)| match item {
+            Item::ToolCall(call) if call.id == id => Some(call),
+            _ => None,
+        })
+    }
+
+    /// The response is over. `said` is what the type of the event says of it.
+    fn end(
+        &mut self,
+        said: Option<&str>,
+        body: Body<'_>,
+        events: &mut Vec<ModelEvent>,
+    ) -> Result<(), Failure> {
+        let status = Text::non_empty(body.status.as_ref());
+        // Some servers leave the status of the response as it was when the stream began.
+        let status = status.filter(|status| said.is_none() || !matches!(*status, "in_progress" | "queued"));
+        let end = match status.or(said).unwrap_or("completed") {
+            "failed" => return Err(Failure::Reported(failed(&body))),
+            "cancelled" => {
+                let error =
+                    ModelError::new(ModelErrorKind::Server, "the response was cancelled at the server");
+                return Err(error.with_code("cancelled").with_retryable(false).into());
+            }
+            "incomplete" => {
+                let reason = body.incomplete_details.as_ref().and_then(|details| details.reason.as_ref());
+                End::Incomplete(Text::non_empty(reason).unwrap_or("incomplete").to_owned())
+            }
+            status @ ("in_progress" | "queued") => {
+                let message = format!(
+                    "the answer is a response that is not finished ({status}): is it a background response?"
+                );
+                return Err(ModelError::new(ModelErrorKind::Protocol, message).into());
+            }
+            _ => End::Completed,
+        };
+        self.model = Text::non_empty(body.model.as_ref()).map(str::to_owned);
+        self.usage = body.usage.map(|usage| lenient::<wire::Usage>(usage).into()).unwrap_or_default();
+        if self.items.is_empty() {
+            for value in body.output.into_iter().flatten() {
+                self.item(None, value, events)?;
+            }
+        }
+        self.end = Some(end);
+        Ok(())
+    }
+}
+
+/// Why a response failed. Codes that nobody here knows are of this one request (`invalid_prompt`,
+/// `image_too_large`, …), so only those that are known to pass are worth a retry.
+fn failed(body: &Body<'_>) -> ModelError {
+    let Some(error) = body.error else {
+        return ModelError::new(ModelErrorKind::Server, "the response failed without a reason");
+    };
+    let error = described(error.get());
+    match error.code() {
+        Some(code) if error.kind() == ModelErrorKind::Server && !PASSING.contains(&code) => {
+            error.with_retryable(false)
+        }
+        _ => error,
+    }
+}
+
+/// Codes of a failed response that say that the server failed.
+const PASSING: [&str; 3] = ["server_error", "internal_error", "vector_store_timeout"];
+
+/// Shows sizes, not what the model said.
+impl fmt::Debug for ResponsesFold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponsesFold")
+            .field("items", &self.items.len())
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Fold for ResponsesFold {
+    fn fold(&mut self, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
+        if self.has_ended() || data.starts_with("[DONE]") {
+            return Ok(());
+        }
+        let event: Event<'_> = serde_json::from_str(data)?;
+        match Text::non_empty(event.kind.as_ref()) {
+            Some("error") => Err(Failure::Reported(described(data))),
+            Some(
+                kind @ ("response.completed"
+                | "response.incomplete"
+                | "response.failed"
+                | "response.cancelled"),
+            ) => {
+                let body = event.response.map(|raw| serde_json::from_str(raw.get())).transpose()?;
+                self.end(kind.strip_prefix("response."), body.unwrap_or_default(), events)
+            }
+            Some(kind) => self.event(kind, &event, events),
+            None if event.object.as_ref().is_some_and(|object| object.0 == "response") => {
+                self.end(None, serde_json::from_str(data)?, events)
+            }
+            None if event.error.is_some() => Err(Failure::Reported(described(data))),
+            None => Ok(()),
+        }
+    }
+
+    /// Neither means anything here: a body is a response by what it says.
+    fn close(&mut self) {}
+
+    fn has_ended(&self) -> bool {
+        self.has_ended()
+    }
+
+    fn wants_more(&self) -> bool {
+        !self.has_ended()
+    }
+
+    fn finish(self, _events: &mut Vec<ModelEvent>) -> Result<ModelResponse, ModelError> {
+        self.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! The parts of an event, and of a response object, that this crate reads. Everything else is skipped.
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::wire::Text;
+
+/// One event of the stream, or the response object of an unstreamed answer.
+#[derive(Debug, Deserialize)]
+pub(super) struct Event<'a> {
+    #[serde(rename = "type", borrow)]
+    pub(super) kind: Option<Text<'a>>,
+    /// `response` when this is no event but the response itself.
+    #[serde(borrow)]
+    pub(super) object: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) delta: Option<Text<'a>>,
+    pub(super) output_index: Option<i64>,
+    #[serde(borrow)]
+    pub(super) item_id: Option<Text<'a>>,
+    pub(super) summary_index: Option<i64>,
+    #[serde(borrow)]
+    pub(super) item: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) response: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) error: Option<&'a RawValue>,
+}
+
+/// An item that has begun. It is read only to tell of a call early; the item counts when it is done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Added<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    call_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+}
+
+impl Added<'_> {
+    pub(super) fn id(&self) -> Option<&str> {
+        Text::non_empty(self.id.as_ref())
+    }
+
+    /// The id and the name of the call, when it is one and both are known.
+    pub(super) fn call(&self) -> Option<(&str, &str)> {
+        let is_call = self.kind.as_ref().is_some_and(|kind| kind.0 == "function_call");
+        let call = Text::non_empty(self.call_id.as_ref()).zip(Text::non_empty(self.name.as_ref()));
+        call.filter(|_| is_call)
+    }
+}
+
+/// The response object.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Body<'a> {
+    #[serde(borrow)]
+    pub(super) status: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) model: Option<Text<'a>>,
+    pub(super) output: Option<Vec<Value>>,
+    #[serde(borrow)]
+    pub(super) usage: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) incomplete_details: Option<Incomplete<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Incomplete<'a> {
+    #[serde(borrow)]
+    pub(super) reason: Option<Text<'a>>,
+}
+
+/// Token counts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Usage {
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    input_tokens_details: Option<InputDetails>,
+    output_tokens_details: Option<OutputDetails>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct InputDetails {
+    cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OutputDetails {
+    reasoning_tokens: Option<u64>,
+}
+
+impl From<Usage> for agentexec_runner_core::Usage {
+    fn from(wire: Usage) -> Self {
+        let input = wire.input_tokens_details.unwrap_or_default();
+        let output = wire.output_tokens_details.unwrap_or_default();
+        let mut usage =
+            Self::new(wire.input_tokens.unwrap_or_default(), wire.output_tokens.unwrap_or_default());
+        usage.cached_tokens = input.cached_tokens.unwrap_or_default();
+        usage.cache_write_tokens = input.cache_write_tokens.unwrap_or_default();
+        usage.reasoning_tokens = output.reasoning_tokens.unwrap_or_default();
+        usage
+    }
+}

@@ -1,0 +1,93 @@
+//! Agents on OpenAI and on servers that speak one of its protocols.
+
+use agentexec_agent_core::model::{Model, ModelError};
+use agentexec_agent_core::{AgentError, AgentInput, AgentRun, AgentRunner, OnMaxTurns};
+use agentexec_runner_core::{RunContext, Runner};
+
+use crate::{ChatCompletions, OpenAi, Responses};
+
+/// Carries agents out with OpenAI or a compatible server: the engine of agent-core with [`Responses`] or
+/// [`ChatCompletions`] as its model.
+///
+/// Unless the agent says otherwise it has 10 turns, and fails when they are used up ([`OnMaxTurns::Fail`]); the
+/// error holds the transcript. [`OnMaxTurns::recover`] lets it wrap up instead.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use agentexec_activity_core::{Activities, MemoryStore};
+/// use agentexec_agent_core::Agent;
+/// use agentexec_runner_core::RunExt;
+/// use agentexec_runner_openai::{OpenAi, OpenAiRunner};
+///
+/// // OpenAI itself by `OpenAiRunner::from_env()`; here a local server that speaks Chat Completions.
+/// let local = OpenAi::at("http://localhost:11434/v1").model("qwen3").chat()?;
+/// let activities = Activities::new(MemoryStore::new());
+/// let runner = OpenAiRunner::from(local).tracked(&activities);
+/// let agent = Agent::new("Greeter").instructions("Greet the user.");
+/// let id = activities.create("greeting").await?;
+/// println!("{}", runner.run(id, agent.input("Hello, I am Ada.")).await?.output);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct OpenAiRunner {
+    engine: AgentRunner,
+}
+
+impl OpenAiRunner {
+    fn new(model: impl Model) -> Self {
+        Self { engine: AgentRunner::new(model) }
+    }
+
+    /// Agents with the Responses API, as the environment sets it up, see [`OpenAi::from_env`]. For a server that
+    /// speaks Chat Completions only, use `OpenAiRunner::from(OpenAi::from_env()?.chat()?)`.
+    ///
+    /// # Errors
+    /// When there is no key, or an address cannot be read.
+    pub fn from_env() -> Result<Self, ModelError> {
+        Ok(Self::new(OpenAi::from_env()?.responses()?))
+    }
+
+    /// Sets the limit of turns of agents that have none of their own; 0 is taken as 1. Default: 10.
+    #[must_use]
+    pub fn max_turns(self, turns: u32) -> Self {
+        Self { engine: self.engine.max_turns(turns) }
+    }
+
+    /// Sets what happens at the limit of turns for agents that do not say. Default: [`OnMaxTurns::Fail`].
+    #[must_use]
+    pub fn on_max_turns(self, policy: OnMaxTurns) -> Self {
+        Self { engine: self.engine.on_max_turns(policy) }
+    }
+
+    /// Sets how many tools of one turn run at the same time; 0 is taken as 1. Default: 8.
+    #[must_use]
+    pub fn parallel_tools(self, tools: usize) -> Self {
+        Self { engine: self.engine.parallel_tools(tools) }
+    }
+}
+
+impl From<Responses> for OpenAiRunner {
+    fn from(model: Responses) -> Self {
+        Self::new(model)
+    }
+}
+
+impl From<ChatCompletions> for OpenAiRunner {
+    fn from(model: ChatCompletions) -> Self {
+        Self::new(model)
+    }
+}
+
+impl Runner for OpenAiRunner {
+    type Input = AgentInput;
+    type Output = AgentRun;
+    type Error = AgentError;
+
+    async fn run(&self, cx: &RunContext, input: AgentInput) -> Result<AgentRun, AgentError> {
+        self.engine.run(cx, input).await
+    }
+
+    fn resume(&self, input: &AgentInput, error: &AgentError) -> Option<AgentInput> {
+        self.engine.resume(input, error)
+    }
+}
