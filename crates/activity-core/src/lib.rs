@@ -27,6 +27,8 @@
 mod activities;
 mod activity;
 mod change;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod id;
 mod memory;

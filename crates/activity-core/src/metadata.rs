@@ -171,7 +171,8 @@ mod tests {
 
     #[test]
     fn pairs_are_counted_wherever_they_come_from() {
-        let pairs: BTreeMap<String, Value> = (0..=METADATA_PAIRS).map(|i| (i.to_string(), json!(i))).collect();
+        let pairs: BTreeMap<String, Value> =
+            (0..=METADATA_PAIRS).map(|i| (i.to_string(), json!(i))).collect();
         assert!(Metadata::try_from(pairs.clone()).is_err());
         let text = serde_json::to_string(&pairs).unwrap();
         assert!(serde_json::from_str::<Metadata>(&text).is_err());

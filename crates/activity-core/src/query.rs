@@ -244,7 +244,7 @@ impl<'de> Deserialize<'de> for ListCursor {
 pub struct LogQuery {
     /// The first number to show.
     pub from: u64,
-    /// How many entries at the most, 1 to [`LOG_PAGE_LIMIT`].
+    /// How many entries at the most; 0 shows none, more than [`LOG_PAGE_LIMIT`] shows that many.
     pub limit: usize,
 }
 

@@ -56,7 +56,9 @@ pub trait ActivityStore: Send + Sync + std::fmt::Debug + 'static {
     async fn watch(&self, scope: &Scope, id: Option<AgentId>, from: WatchFrom) -> Result<WatchStream, Error>;
 
     /// Asks for an activity to stop: a queued one becomes canceled at once, a running one is flagged and whoever
-    /// waits in [`stop_requested`](Self::stop_requested) learns of it. The first reason is kept.
+    /// waits in [`stop_requested`](Self::stop_requested) learns of it. The first reason is kept. A request that
+    /// was carried out and is among the activity's last [`REMEMBERED_REQUESTS`](crate::REMEMBERED_REQUESTS)
+    /// changes nothing and answers as it did then, so that a late copy cannot stop the next attempt.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such activity in the scope.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use futures_util::{StreamExt, stream};
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use super::{EVENTS_KEPT, Inner};
 use crate::{
@@ -34,8 +35,8 @@ impl Event {
         Self { id: activity.id, metadata: activity.metadata.clone(), what }
     }
 
-    fn at(&self, number: u64) -> WatchEvent {
-        let (cursor, id) = (cursor(number), self.id);
+    fn at(&self, cursor: WatchCursor) -> WatchEvent {
+        let id = self.id;
         match &self.what {
             What::Logged(entry) => WatchEvent::Logged { cursor, id, entry: entry.clone() },
             What::CancelRequested(reason) => {
@@ -47,11 +48,19 @@ impl Event {
 }
 
 /// The newest [`EVENTS_KEPT`] events, numbered from 1.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Events {
+    /// Which life of a store this is, so that a place in another, before a restart, is not taken for one in this.
+    life: u64,
     kept: VecDeque<Event>,
     /// How many were dropped: the number of the first kept one is one more.
     dropped: u64,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { life: Uuid::new_v4().as_u64_pair().0, kept: VecDeque::new(), dropped: 0 }
+    }
 }
 
 impl Events {
@@ -72,12 +81,12 @@ impl Events {
         let after = match from {
             WatchFrom::Now => self.head(),
             WatchFrom::After(place) => {
-                let seen = u64::try_from(place.number()).ok().filter(|seen| *seen <= self.head());
-                let seen = seen.ok_or_else(|| {
-                    Error::invalid("cursor", "it is not one that this store gave; watch from now")
-                })?;
-                if seen < self.dropped {
+                let (life, seen) = Uuid::from_u128(place.number()).as_u64_pair();
+                if life != self.life || seen < self.dropped {
                     return Err(Error::CursorExpired { cursor: place });
+                }
+                if seen > self.head() {
+                    return Err(Error::invalid("cursor", "this store has not given it yet; watch from now"));
                 }
                 seen
             }
@@ -88,23 +97,23 @@ impl Events {
     /// The next event from `next` on that `wanted` admits, and the number to go on from.
     fn next_from(&self, next: u64, wanted: impl Fn(&Event) -> bool) -> (Option<WatchEvent>, u64) {
         if next <= self.dropped {
-            let lagged = WatchEvent::Lagged { from: cursor(next), to: cursor(self.dropped) };
+            let lagged = WatchEvent::Lagged { from: self.cursor(next), to: self.cursor(self.dropped) };
             return (Some(lagged), self.dropped + 1);
         }
         let skipped = usize::try_from(next - self.dropped - 1).unwrap_or(usize::MAX);
         let mut number = next;
         for event in self.kept.iter().skip(skipped).take(STEP) {
             if wanted(event) {
-                return (Some(event.at(number)), number + 1);
+                return (Some(event.at(self.cursor(number))), number + 1);
             }
             number += 1;
         }
         (None, number)
     }
-}
 
-fn cursor(number: u64) -> WatchCursor {
-    WatchCursor::new(u128::from(number))
+    fn cursor(&self, number: u64) -> WatchCursor {
+        WatchCursor::new(Uuid::from_u64_pair(self.life, number).as_u128())
+    }
 }
 
 struct Watcher {

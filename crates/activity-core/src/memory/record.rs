@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::PROGRESS_KEPT;
 use crate::change::{Next, REMEMBERED_REQUESTS};
 use crate::{
-    Activity, Change, Detail, LeaseTerms, LogEntry, LogQuery, Message, RequestId, Status, StopRequest,
-    Timestamp, Written,
+    Activity, Change, Detail, LOG_PAGE_LIMIT, LeaseTerms, LogEntry, LogQuery, Message, RequestId, Status,
+    StopRequest, Timestamp, Written,
 };
 
 #[derive(Debug)]
@@ -22,9 +22,17 @@ pub(super) struct Record {
     progress: VecDeque<LogEntry>,
     next_seq: u64,
     trimmed_before: u64,
-    requests: VecDeque<(RequestId, Written)>,
+    requests: VecDeque<(RequestId, Answer)>,
     pub(super) lease: Option<Lease>,
     waiting: Vec<oneshot::Sender<StopRequest>>,
+}
+
+/// What a request that is remembered was answered with.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Answer {
+    Written(Written),
+    /// The holder was asked to stop.
+    CancelRequested,
 }
 
 #[derive(Debug)]
@@ -34,9 +42,16 @@ pub(super) struct Lease {
     pub(super) renewed: Timestamp,
 }
 
+/// A lease that is granted for longer than the clock can count is granted for this long.
+const LONGEST_LEASE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+fn expiry(ttl: Duration) -> Instant {
+    Instant::now() + ttl.min(LONGEST_LEASE)
+}
+
 impl Lease {
     fn granted(terms: &LeaseTerms, at: Timestamp) -> Self {
-        Self { owner: terms.owner.clone(), expires: Instant::now() + terms.ttl, renewed: at }
+        Self { owner: terms.owner.clone(), expires: expiry(terms.ttl), renewed: at }
     }
 
     pub(super) fn has_expired(&self) -> bool {
@@ -44,7 +59,7 @@ impl Lease {
     }
 
     pub(super) fn renew(&mut self, ttl: Duration, at: Timestamp) {
-        self.expires = Instant::now() + ttl;
+        self.expires = expiry(ttl);
         self.renewed = at;
     }
 }
@@ -68,9 +83,16 @@ impl Record {
         LogEntry::new(1, self.activity.created, &self.activity, false)
     }
 
-    /// What the write of this name has done, when it is one of the last ones.
-    pub(super) fn remembered(&self, request: RequestId) -> Option<Written> {
-        self.requests.iter().find(|(known, _)| *known == request).map(|(_, written)| *written)
+    /// What the request of this name was answered with, when it is one of the last ones.
+    pub(super) fn remembered(&self, request: RequestId) -> Option<Answer> {
+        self.requests.iter().find(|(known, _)| *known == request).map(|(_, answer)| *answer)
+    }
+
+    fn remember(&mut self, request: RequestId, answer: Answer) {
+        if self.requests.len() == REMEMBERED_REQUESTS {
+            self.requests.pop_front();
+        }
+        self.requests.push_back((request, answer));
     }
 
     /// Carries out a change that was allowed, and answers with its log entry.
@@ -95,10 +117,7 @@ impl Record {
         let entry = LogEntry::new(seq, at, &self.activity, next.progress);
         self.log(entry.clone());
         let written = Written::new(seq, next);
-        if self.requests.len() == REMEMBERED_REQUESTS {
-            self.requests.pop_front();
-        }
-        self.requests.push_back((request, written));
+        self.remember(request, Answer::Written(written));
         (written, entry)
     }
 
@@ -140,7 +159,8 @@ impl Record {
     }
 
     /// Keeps the first reason and tells whoever waits.
-    pub(super) fn ask_to_stop(&mut self, reason: &Message) -> bool {
+    pub(super) fn ask_to_stop(&mut self, request: RequestId, reason: &Message) -> bool {
+        self.remember(request, Answer::CancelRequested);
         if self.activity.cancel_requested.is_some() {
             return false;
         }
@@ -164,6 +184,7 @@ impl Record {
         let mut changes = self.changes.iter().skip(skipped).peekable();
         let skipped = self.progress.partition_point(|entry| entry.seq < query.from);
         let mut progress = self.progress.iter().skip(skipped).peekable();
+        let limit = query.limit.min(LOG_PAGE_LIMIT);
         let mut log = Vec::new();
         let next = loop {
             let from_changes = match (changes.peek(), progress.peek()) {
@@ -173,7 +194,7 @@ impl Record {
             };
             let entry = if from_changes { changes.next() } else { progress.next() };
             match entry {
-                Some(entry) if log.len() == query.limit => break Some(entry.seq),
+                Some(entry) if log.len() == limit => break Some(entry.seq),
                 Some(entry) => log.push(entry.clone()),
                 None => break None,
             }

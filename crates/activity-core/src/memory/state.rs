@@ -1,33 +1,28 @@
 //! Everything that the memory store keeps, and each operation as one step under its lock.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
-use std::ops::Bound;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::clock::Clock;
 use super::events::{Event, Events, What};
-use super::record::Record;
+use super::index::Index;
+use super::record::{Answer, Lease, Record};
 use crate::change::State as ChangeState;
 use crate::{
     Activity, AgentId, Attempt, Batch, CancelOutcome, Change, Counts, Detail, Error, ExpiredLease,
-    ListCursor, ListQuery, LogQuery, Message, NewActivity, Order, Page, RequestId, SCAN_LIMIT, Scope, Status,
+    ListCursor, ListQuery, LogQuery, Message, NewActivity, Page, RequestId, SCAN_LIMIT, Scope, Status,
     StopRequest, Timestamp, Write, Written,
 };
-
-/// A place in a list: rank, then newest first.
-type Place = (u8, Reverse<Timestamp>, Reverse<AgentId>);
 
 #[derive(Debug, Default)]
 pub(super) struct State {
     records: HashMap<AgentId, Record>,
-    by_status: BTreeSet<Place>,
-    by_created: BTreeSet<Place>,
+    index: Index,
     leases: BTreeSet<(Instant, AgentId)>,
-    counts: Counts,
-    clock: Timestamp,
+    clock: Clock,
     pub(super) events: Events,
 }
 
@@ -37,10 +32,8 @@ pub(super) enum StopWait {
 }
 
 impl State {
-    /// Now, never before an earlier answer: the machine's clock may be set back.
     pub(super) fn now(&mut self) -> Timestamp {
-        self.clock = self.clock.max(Timestamp::now());
-        self.clock
+        self.clock.now()
     }
 
     pub(super) fn create(&mut self, new: &NewActivity) -> Result<Activity, Error> {
@@ -53,9 +46,7 @@ impl State {
         }
         let activity = Activity::queued(new, self.now());
         let record = Record::new(activity.clone());
-        self.by_status.insert(place(&activity, Order::Status));
-        self.by_created.insert(place(&activity, Order::Created));
-        *self.counts.of_mut(Status::Queued) += 1;
+        self.index.insert(&activity);
         self.events.push(Event::of(&activity, What::Logged(record.first_entry())));
         self.records.insert(new.id, record);
         Ok(activity)
@@ -65,31 +56,21 @@ impl State {
         let at = self.now();
         let id = write.id;
         let record = self.records.get_mut(&id).ok_or(Error::NotFound { id })?;
-        if let Some(written) = record.remembered(write.request) {
+        if let Some(Answer::Written(written)) = record.remembered(write.request) {
             return Ok(written);
         }
-        let lease_expired = record.lease.as_ref().is_some_and(super::record::Lease::has_expired);
+        let lease_expired = record.lease.as_ref().is_some_and(Lease::has_expired);
         let next = write.decide(ChangeState::of(&record.activity, lease_expired))?;
-        let before = (record.activity.status, place(&record.activity, Order::Status));
+        let before = record.activity.status;
         let held = record.lease.as_ref().map(|lease| lease.expires);
         let (written, entry) = record.apply(&write.change, write.request, next, write.message, at);
         self.events.push(Event::of(&record.activity, What::Logged(entry)));
         if !next.progress {
-            let after = place(&record.activity, Order::Status);
             let granted = record.lease.as_ref().map(|lease| lease.expires);
-            self.reindex(before, (next.status, after));
+            self.index.moved(before, &record.activity);
             self.move_lease(id, held, granted);
         }
         Ok(written)
-    }
-
-    fn reindex(&mut self, from: (Status, Place), to: (Status, Place)) {
-        *self.counts.of_mut(from.0) -= 1;
-        *self.counts.of_mut(to.0) += 1;
-        if from.1 != to.1 {
-            self.by_status.remove(&from.1);
-            self.by_status.insert(to.1);
-        }
     }
 
     fn move_lease(&mut self, id: AgentId, from: Option<Instant>, to: Option<Instant>) {
@@ -107,20 +88,20 @@ impl State {
     }
 
     pub(super) fn counts(&self, scope: &Scope) -> Counts {
-        if scope.pairs().is_none() {
-            return self.counts;
-        }
-        let mut counts = Counts::default();
-        for record in self.records.values().filter(|record| scope.admits(&record.activity.metadata)) {
-            *counts.of_mut(record.activity.status) += 1;
-        }
-        counts
+        self.index.counts(scope).unwrap_or_else(|| {
+            let mut counts = Counts::default();
+            let query = ListQuery::new(scope.clone());
+            for activity in self.ordered(&query, None).filter(|activity| query.admits(activity)) {
+                *counts.of_mut(activity.status) += 1;
+            }
+            counts
+        })
     }
 
     pub(super) fn list(&self, query: &ListQuery) -> Page {
         let mut items = Vec::new();
         let mut last = None;
-        for activity in self.ordered(query.order, &query.statuses, query.cursor).take(SCAN_LIMIT) {
+        for activity in self.ordered(query, query.cursor).take(SCAN_LIMIT) {
             if items.len() == query.limit {
                 return Page { items, next: last };
             }
@@ -129,36 +110,18 @@ impl State {
                 items.push(activity.clone());
             }
         }
-        let more =
-            last.filter(|last| self.ordered(query.order, &query.statuses, Some(*last)).next().is_some());
-        Page { items, next: more }
+        Page { items, next: self.unless_last(query, last) }
     }
 
-    /// The activities behind a place that may be in one of these statuses (none means any), in order.
-    fn ordered(
-        &self,
-        order: Order,
-        statuses: &[Status],
-        after: Option<ListCursor>,
-    ) -> impl Iterator<Item = &Activity> {
-        let (index, first, last) = match order {
-            Order::Status => {
-                let ranks = statuses.iter().map(|status| status.rank());
-                let first = ranks.clone().min().unwrap_or(0);
-                (&self.by_status, first, ranks.max().unwrap_or(u8::MAX - 1))
-            }
-            Order::Created => (&self.by_created, 0, 0),
-        };
-        let from = match after {
-            Some(cursor) if cursor.rank > last => Bound::Excluded(top_of(last + 1)),
-            Some(cursor) if cursor.rank >= first => {
-                Bound::Excluded((cursor.rank, Reverse(cursor.created), Reverse(cursor.id)))
-            }
-            _ => Bound::Included(top_of(first)),
-        };
-        index
-            .range((from, Bound::Included(top_of(last + 1))))
-            .filter_map(|(_, _, Reverse(id))| self.records.get(id).map(|record| &record.activity))
+    /// The activities that the query may show, behind a place, in its order.
+    fn ordered(&self, query: &ListQuery, after: Option<ListCursor>) -> impl Iterator<Item = &Activity> {
+        let ids = self.index.behind(query, after);
+        ids.filter_map(|id| self.records.get(&id).map(|record| &record.activity))
+    }
+
+    /// The place, unless nothing that the query may show is behind it.
+    fn unless_last(&self, query: &ListQuery, place: Option<ListCursor>) -> Option<ListCursor> {
+        place.filter(|place| self.ordered(query, Some(*place)).next().is_some())
     }
 
     pub(super) fn request_cancel(
@@ -170,19 +133,22 @@ impl State {
     ) -> Result<CancelOutcome, Error> {
         let found = self.records.get_mut(&id).filter(|record| scope.admits(&record.activity.metadata));
         let record = found.ok_or(Error::NotFound { id })?;
+        match record.remembered(request) {
+            Some(Answer::Written(_)) => return Ok(CancelOutcome::Canceled),
+            Some(Answer::CancelRequested) => return Ok(CancelOutcome::Requested),
+            None => {}
+        }
         match record.activity.status {
             Status::Queued => {
                 self.write(Write::new(id, request, Change::Cancel, reason))?;
                 Ok(CancelOutcome::Canceled)
             }
             Status::Running => {
-                if record.ask_to_stop(&reason) {
+                if record.ask_to_stop(request, &reason) {
                     self.events.push(Event::of(&record.activity, What::CancelRequested(reason)));
                 }
                 Ok(CancelOutcome::Requested)
             }
-            // The same request, sent again since its answer was lost, gets the answer that it had.
-            Status::Canceled if record.remembered(request).is_some() => Ok(CancelOutcome::Canceled),
             ended => Ok(CancelOutcome::AlreadyEnded(ended)),
         }
     }
@@ -239,25 +205,21 @@ impl State {
     fn remove(&mut self, id: AgentId) {
         let Some(record) = self.records.remove(&id) else { return };
         let activity = record.activity;
-        *self.counts.of_mut(activity.status) -= 1;
-        self.by_status.remove(&place(&activity, Order::Status));
-        self.by_created.remove(&place(&activity, Order::Created));
+        self.index.remove(&activity);
         self.events.push(Event::of(&activity, What::Purged));
     }
 
     /// The next activities that a bulk command looks at, and where it goes on.
     fn step(&self, query: &ListQuery, after: Option<ListCursor>) -> (Vec<AgentId>, Option<ListCursor>) {
-        let rest = |after| self.ordered(Order::Status, &query.statuses, after);
         let mut found = Vec::new();
         let mut last = None;
-        for activity in rest(after).take(SCAN_LIMIT) {
-            last = Some(ListCursor::behind(activity, Order::Status));
+        for activity in self.ordered(query, after).take(SCAN_LIMIT) {
+            last = Some(ListCursor::behind(activity, query.order));
             if query.admits(activity) {
                 found.push(activity.id);
             }
         }
-        let next = last.filter(|last| rest(Some(*last)).next().is_some());
-        (found, next)
+        (found, self.unless_last(query, last))
     }
 
     pub(super) fn renew(&mut self, id: AgentId, attempt: Attempt, ttl: Duration) -> bool {
@@ -282,17 +244,4 @@ impl State {
         .take(limit)
         .collect()
     }
-}
-
-fn place(activity: &Activity, order: Order) -> Place {
-    let rank = match order {
-        Order::Status => activity.status.rank(),
-        Order::Created => 0,
-    };
-    (rank, Reverse(activity.created), Reverse(activity.id))
-}
-
-/// The place before every activity of this rank.
-fn top_of(rank: u8) -> Place {
-    (rank, Reverse(Timestamp::MAX), Reverse(AgentId::from_u128(u128::MAX)))
 }
