@@ -14,7 +14,7 @@ pub(crate) struct Store {
 
 /// Every store. A new one becomes a row here, and its suite runs wherever the tests run.
 pub(crate) const STORES: &[Store] =
-    &[Store { name: "memory", package: "agentexec-activity-core", target: "conformance" }];
+    &[Store { name: "memory", package: "agentexec-activity-core", target: "memory" }];
 
 /// The crates that hold a store, by their names, and have no row in [`STORES`]: no suite of theirs is known
 /// to run.

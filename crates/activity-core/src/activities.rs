@@ -10,9 +10,9 @@ use tokio::sync::Notify;
 use crate::id::RequestIds;
 use crate::request::{Change as Requested, CreateActivity, UpdateActivity};
 use crate::{
-    ActivityStore, AgentId, Attempt, Batch, CancelOutcome, Change, Counts, Detail, Error, ListCursor,
-    ListQuery, LogQuery, Message, Messages, Page, Percent, Scope, StopRequest, WatchFrom, WatchStream, Write,
-    Written,
+    ActivityStore, AgentId, Attempt, Batch, CancelOutcome, CancelRequest, Change, Counts, Detail, Error,
+    ListCursor, ListQuery, LogQuery, Message, Messages, Page, Percent, Scope, StopRequest, WatchFrom,
+    WatchStream, Write, Written,
 };
 
 /// How long [`Activities::shutdown`] waits for writes that are under way.
@@ -105,8 +105,8 @@ impl Activities {
         UpdateActivity::new(self, id, Requested::Cancel, Some(message.into()))
     }
 
-    /// Asks for an activity to stop. A queued one is canceled at once; the token of a running one fires, in
-    /// whichever process it runs.
+    /// Asks for an activity to stop. A queued one is canceled at once, and its log says so in the configured
+    /// message; the token of a running one fires, in whichever process it runs.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such activity in the scope.
@@ -117,8 +117,10 @@ impl Activities {
         reason: impl fmt::Display,
     ) -> Result<CancelOutcome, Error> {
         let reason = reason.to_string();
-        let request = self.inner.requests.next();
-        self.inner.store.request_cancel(scope, id, request, Message::new(reason)).await
+        let message = Message::new(self.messages().canceled(&reason));
+        let ask =
+            CancelRequest { request: self.inner.requests.next(), reason: Message::new(reason), message };
+        self.inner.store.request_cancel(scope, id, ask).await
     }
 
     /// Cancels every queued activity of the scope, in bounded steps, and says how many there were. Running ones

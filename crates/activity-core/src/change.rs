@@ -226,6 +226,17 @@ impl Written {
     }
 }
 
+/// A request to stop an activity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CancelRequest {
+    /// The name of this request; sending it again changes nothing.
+    pub request: RequestId,
+    /// Why: what a running one is told.
+    pub reason: Message,
+    /// What the log of a queued one says, which is canceled at once.
+    pub message: Message,
+}
+
 /// What a request to cancel has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

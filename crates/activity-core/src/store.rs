@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    Activity, AgentId, Attempt, Batch, CancelOutcome, Counts, Detail, Error, ListCursor, ListQuery, LogQuery,
-    Message, NewActivity, Page, RequestId, Scope, StopRequest, Timestamp, WatchFrom, WatchStream, Write,
-    Written,
+    Activity, AgentId, Attempt, Batch, CancelOutcome, CancelRequest, Counts, Detail, Error, ListCursor,
+    ListQuery, LogQuery, Message, NewActivity, Page, Scope, StopRequest, Timestamp, WatchFrom, WatchStream,
+    Write, Written,
 };
 
 /// Where activities are kept.
@@ -66,8 +66,7 @@ pub trait ActivityStore: Send + Sync + std::fmt::Debug + 'static {
         &self,
         scope: &Scope,
         id: AgentId,
-        request: RequestId,
-        reason: Message,
+        ask: CancelRequest,
     ) -> Result<CancelOutcome, Error>;
 
     /// Waits until the work of this attempt should stop: at once when it was asked to already.
@@ -161,10 +160,9 @@ impl<S: ActivityStore + ?Sized> ActivityStore for Arc<S> {
         &self,
         scope: &Scope,
         id: AgentId,
-        request: RequestId,
-        reason: Message,
+        ask: CancelRequest,
     ) -> Result<CancelOutcome, Error> {
-        (**self).request_cancel(scope, id, request, reason).await
+        (**self).request_cancel(scope, id, ask).await
     }
 
     async fn stop_requested(&self, id: AgentId, attempt: Attempt) -> StopRequest {

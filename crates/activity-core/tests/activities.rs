@@ -329,6 +329,16 @@ async fn a_request_to_cancel_reaches_the_work() {
     assert_eq!(activity(&activities, id).await.status, Status::Running, "the work says when it has stopped");
 }
 
+#[tokio::test]
+async fn a_queued_activity_that_is_asked_to_stop_says_so_in_the_configured_message() {
+    let messages = Messages { canceled: "Stopped ({reason}).".into(), ..Messages::default() };
+    let activities = Activities::builder(MemoryStore::new()).messages(messages).build();
+    let id = activities.create("research").await.unwrap();
+    let asked = activities.request_cancel(&Scope::all(), id, "not needed").await.unwrap();
+    assert_eq!(asked, CancelOutcome::Canceled);
+    assert_eq!(activity(&activities, id).await.message.as_str(), "Stopped (not needed).");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_purge_goes_by_how_long_ago_an_activity_ended() {
     let activities = activities();

@@ -64,12 +64,6 @@ impl ClaudeRunner {
     }
 }
 
-impl From<Messages> for ClaudeRunner {
-    fn from(model: Messages) -> Self {
-        Self::new(model)
-    }
-}
-
 impl Runner for ClaudeRunner {
     type Input = AgentInput;
     type Output = AgentRun;

@@ -4,10 +4,10 @@ use agentexec_agent_core::model::{Model, ModelError};
 use agentexec_agent_core::{AgentError, AgentInput, AgentRun, AgentRunner, OnMaxTurns};
 use agentexec_runner_core::{RunContext, Runner};
 
-use crate::{ChatCompletions, OpenAi, Responses};
+use crate::OpenAi;
 
-/// Carries agents out with OpenAI or a compatible server: the engine of agent-core with [`Responses`] or
-/// [`ChatCompletions`] as its model.
+/// Carries agents out with OpenAI or a compatible server: the engine of agent-core with [`Responses`](crate::Responses) or
+/// [`ChatCompletions`](crate::ChatCompletions) as its model.
 ///
 /// Unless the agent says otherwise it has 10 turns, and fails when they are used up ([`OnMaxTurns::Fail`]); the
 /// error holds the transcript. [`OnMaxTurns::recover`] lets it wrap up instead.
@@ -22,7 +22,7 @@ use crate::{ChatCompletions, OpenAi, Responses};
 /// // OpenAI itself by `OpenAiRunner::from_env()`; here a local server that speaks Chat Completions.
 /// let local = OpenAi::at("http://localhost:11434/v1").model("qwen3").chat()?;
 /// let activities = Activities::new(MemoryStore::new());
-/// let runner = OpenAiRunner::from(local).tracked(&activities);
+/// let runner = OpenAiRunner::new(local).tracked(&activities);
 /// let agent = Agent::new("Greeter").instructions("Greet the user.");
 /// let id = activities.create("greeting").await?;
 /// println!("{}", runner.run(id, agent.input("Hello, I am Ada.")).await?.output);
@@ -34,12 +34,13 @@ pub struct OpenAiRunner {
 }
 
 impl OpenAiRunner {
-    fn new(model: impl Model) -> Self {
+    /// Agents with this model: [`Responses`](crate::Responses) or [`ChatCompletions`](crate::ChatCompletions).
+    pub fn new(model: impl Model) -> Self {
         Self { engine: AgentRunner::new(model) }
     }
 
     /// Agents with the Responses API, as the environment sets it up, see [`OpenAi::from_env`]. For a server that
-    /// speaks Chat Completions only, use `OpenAiRunner::from(OpenAi::from_env()?.chat()?)`.
+    /// speaks Chat Completions only, use `OpenAiRunner::new(OpenAi::from_env()?.chat()?)`.
     ///
     /// # Errors
     /// When there is no key, or an address cannot be read.
@@ -63,18 +64,6 @@ impl OpenAiRunner {
     #[must_use]
     pub fn parallel_tools(self, tools: usize) -> Self {
         Self { engine: self.engine.parallel_tools(tools) }
-    }
-}
-
-impl From<Responses> for OpenAiRunner {
-    fn from(model: Responses) -> Self {
-        Self::new(model)
-    }
-}
-
-impl From<ChatCompletions> for OpenAiRunner {
-    fn from(model: ChatCompletions) -> Self {
-        Self::new(model)
     }
 }
 

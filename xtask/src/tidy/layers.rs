@@ -37,8 +37,8 @@ pub(super) const LAYERS: &[Layer] = &[
     Layer {
         package: "agentexec-tools",
         ours: "agentexec-runner-core",
-        external: "futures-util schemars serde serde_json serde_path_to_error thiserror \
-                   tokio tracing",
+        external: "anyhow futures-util schemars serde serde_json serde_path_to_error thiserror \
+                   tokio tracing uuid",
     },
     Layer {
         package: "agentexec-agent-core",
@@ -55,7 +55,7 @@ pub(super) const LAYERS: &[Layer] = &[
         package: "agentexec-runner-openai",
         ours: "agentexec-runner-core agentexec-tools agentexec-agent-core \
                agentexec-runner-http",
-        external: "futures-util secrecy serde serde_json thiserror tracing uuid",
+        external: "futures-util serde serde_json tracing uuid",
     },
     Layer {
         package: "agentexec-runner-claude",
@@ -73,7 +73,7 @@ pub(super) const LAYERS: &[Layer] = &[
     Layer {
         package: "agentexec-cli",
         ours: "agentexec agentexec-demo",
-        external: "anyhow cap-std clap console futures-util humantime ignore indicatif regex schemars \
+        external: "anyhow cap-fs-ext cap-std clap console futures-util humantime ignore indicatif regex schemars \
                    serde serde_json tokio tracing-subscriber",
     },
 ];

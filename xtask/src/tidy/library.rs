@@ -24,6 +24,10 @@ const SPAWNERS: &[Spawner] = &[
         path: "crates/runner-core/src/ending.rs",
         owner: "the write of a dropped run's final status, which `Activities::shutdown` waits for",
     },
+    Spawner {
+        path: "crates/activity-core/src/conformance/races.rs",
+        owner: "a JoinSet, which the same function awaits",
+    },
     Spawner { path: "crates/demo/src/server.rs", owner: "the server's thread, which ends with its handle" },
 ];
 

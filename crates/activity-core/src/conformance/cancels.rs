@@ -3,10 +3,8 @@
 use std::pin::pin;
 
 use super::Harness;
-use super::subject::{Subject, complete, fail, next_event, next_logged, progress, start};
-use crate::{
-    AgentId, Attempt, CancelOutcome, Change, Error, RequestId, Scope, Status, StopRequest, WatchEvent,
-};
+use super::subject::{Subject, ask, complete, fail, next_event, next_logged, progress, start};
+use crate::{AgentId, Attempt, CancelOutcome, Change, Error, Scope, Status, StopRequest, WatchEvent};
 
 fn canceled(reason: &str) -> StopRequest {
     StopRequest::Cancel(reason.into())
@@ -20,7 +18,7 @@ pub async fn a_queued_activity_is_canceled_at_once(harness: &dyn Harness) {
     assert_eq!(store.ask_to_cancel(id, "no longer needed").await, CancelOutcome::Canceled);
     let whole = store.whole(id).await;
     assert_eq!((whole.activity.status, whole.log.len()), (Status::Canceled, 2));
-    assert_eq!(whole.activity.message.as_str(), "no longer needed");
+    assert_eq!(whole.activity.message.as_str(), "canceled: no longer needed");
     assert_eq!((whole.activity.started, whole.activity.ended), (None, Some(whole.log[1].at)));
     assert_eq!(next_logged(&mut watch).await, (id, 2));
     assert_eq!(store.all_counts().await.canceled, 1);
@@ -69,7 +67,7 @@ pub async fn what_has_ended_is_not_canceled(harness: &dyn Harness) {
         assert_eq!(store.whole(id).await, before);
     }
     let missing = AgentId::new();
-    let got = store.request_cancel(&Scope::all(), missing, RequestId::new(), "nobody".into()).await;
+    let got = store.request_cancel(&Scope::all(), missing, ask("nobody")).await;
     super::subject::assert_not_found(got, missing);
 }
 

@@ -1,7 +1,7 @@
 //! What is sent again changes nothing and is answered as it was.
 
 use super::Harness;
-use super::subject::{Subject, complete, new_activity, next_logged, pair, progress, start, write};
+use super::subject::{Subject, ask, complete, new_activity, next_logged, pair, progress, start, write};
 use crate::{
     AgentId, Attempt, CancelOutcome, Change, Error, NewActivity, REMEMBERED_REQUESTS, RequestId, Scope,
     Status,
@@ -118,8 +118,8 @@ pub async fn request_ids_belong_to_one_activity(harness: &dyn Harness) {
 /// A request that canceled a queued activity and is sent again, after a retry, does not cancel the next attempt.
 pub async fn a_cancellation_sent_again_spares_the_next_attempt(harness: &dyn Harness) {
     let store = Subject::fresh(harness).await;
-    let (id, request) = (store.queued().await, RequestId::new());
-    let ask = async || store.request_cancel(&Scope::all(), id, request, "not needed".into()).await.unwrap();
+    let (id, stop) = (store.queued().await, ask("not needed"));
+    let ask = async || store.request_cancel(&Scope::all(), id, stop.clone()).await.unwrap();
     assert_eq!(ask().await, CancelOutcome::Canceled);
     assert_eq!(ask().await, CancelOutcome::Canceled);
     store.apply(id, Change::Retry).await;
@@ -135,8 +135,8 @@ pub async fn a_cancellation_sent_again_spares_the_next_attempt(harness: &dyn Har
 /// and does not stop the next attempt.
 pub async fn a_request_to_stop_sent_again_answers_as_it_did(harness: &dyn Harness) {
     let store = Subject::fresh(harness).await;
-    let (id, request) = (store.running().await, RequestId::new());
-    let ask = async || store.request_cancel(&Scope::all(), id, request, "not needed".into()).await.unwrap();
+    let (id, stop) = (store.running().await, ask("not needed"));
+    let ask = async || store.request_cancel(&Scope::all(), id, stop.clone()).await.unwrap();
     assert_eq!(ask().await, CancelOutcome::Requested);
     assert_eq!(ask().await, CancelOutcome::Requested);
     store.apply(id, Change::Cancel).await;

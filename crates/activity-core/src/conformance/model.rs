@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::{
-    AgentId, Attempt, CancelOutcome, Change, Counts, Detail, Error, Message, Metadata, NewActivity, Order,
-    Percent, RequestId, Scope, Status, StopRequest, Timestamp, Write, Written,
+    AgentId, Attempt, CancelOutcome, CancelRequest, Change, Counts, Detail, Error, Message, Metadata,
+    NewActivity, Order, Percent, RequestId, Scope, Status, StopRequest, Timestamp, Write, Written,
 };
 
 /// What a reader sees of an activity, but for the times.
@@ -228,12 +228,12 @@ impl Model {
         &mut self,
         scope: &Scope,
         id: AgentId,
-        request: RequestId,
-        reason: &Message,
+        ask: &CancelRequest,
     ) -> Result<CancelOutcome, Error> {
+        let CancelRequest { request, reason, message } = ask;
         let record = self.records.get_mut(&id).filter(|record| within(scope, record));
         let record = record.ok_or(Error::NotFound { id })?;
-        if let Some((_, answer)) = record.cancels.iter().find(|(known, _)| *known == request) {
+        if let Some((_, answer)) = record.cancels.iter().find(|(known, _)| known == request) {
             return Ok(*answer);
         }
         let status = record.view.status;
@@ -244,9 +244,9 @@ impl Model {
             Status::Queued => CancelOutcome::Canceled,
             _ => CancelOutcome::Requested,
         };
-        record.cancels.push((request, outcome));
+        record.cancels.push((*request, outcome));
         if status == Status::Queued {
-            self.write(&Write::new(id, RequestId::new(), Change::Cancel, reason.clone()))?;
+            self.write(&Write::new(id, RequestId::new(), Change::Cancel, message.clone()))?;
         } else if record.view.cancel_requested.is_none() {
             record.view.cancel_requested = Some(reason.clone());
             self.told.push(Told::CancelRequested(id, reason.to_string()));

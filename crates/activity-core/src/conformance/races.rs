@@ -10,11 +10,11 @@ use tokio::task::JoinSet;
 
 use super::Harness;
 use super::subject::{
-    Subject, assert_refused, complete, fail, new_activity, next_logged, pair, progress, start, write,
+    Subject, ask, assert_refused, complete, fail, new_activity, next_logged, pair, progress, start, write,
 };
 use crate::{
-    Activity, AgentId, Attempt, CancelOutcome, Change, Error, ListQuery, NewActivity, Order, RequestId,
-    Scope, Status, StopRequest, Timestamp, WatchFrom, Written,
+    Activity, AgentId, Attempt, CancelOutcome, Change, Error, ListQuery, NewActivity, Order, Scope, Status,
+    StopRequest, Timestamp, WatchFrom, Written,
 };
 
 /// How many race at once.
@@ -230,7 +230,7 @@ pub async fn a_request_to_cancel_and_a_start_agree(harness: &dyn Harness) {
                 return store.try_apply(id, start()).await.ok().map(|_| CancelOutcome::Requested);
             }
             let scope = Scope::all();
-            Some(store.request_cancel(&scope, id, RequestId::new(), "enough".into()).await.unwrap())
+            Some(store.request_cancel(&scope, id, ask("enough")).await.unwrap())
         })
         .await;
         let activity = store.activity(id).await;

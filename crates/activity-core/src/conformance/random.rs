@@ -16,8 +16,8 @@ use super::model::{Model, Told, View};
 use super::subject::{Subject, next_event, pair, percent, scoped};
 use super::{Harness, finish};
 use crate::{
-    AgentId, Change, LeaseTerms, ListQuery, Message, NewActivity, Order, REMEMBERED_REQUESTS, RequestId,
-    Scope, Status, Timestamp, WatchEvent, WatchStream, Write,
+    AgentId, CancelRequest, Change, LeaseTerms, ListQuery, Message, NewActivity, Order, REMEMBERED_REQUESTS,
+    RequestId, Scope, Status, Timestamp, WatchEvent, WatchStream, Write,
 };
 
 /// The most operations of one sequence.
@@ -226,8 +226,9 @@ impl Play {
             Op::RequestCancel { of, scope: number, request } => {
                 let (id, scope) = (self.ids[of], scope(number));
                 let request = self.cancels.next(of, step, request);
-                let got = store.request_cancel(&scope, id, request, message.clone()).await;
-                same(&got, &model.request_cancel(&scope, id, request, &message))?;
+                let ask = CancelRequest { request, reason: "enough".into(), message };
+                let got = store.request_cancel(&scope, id, ask.clone()).await;
+                same(&got, &model.request_cancel(&scope, id, &ask))?;
             }
             Op::CancelQueued { scope: number } => {
                 let expected = model.cancel_queued(&scope(number), &"canceled".into());

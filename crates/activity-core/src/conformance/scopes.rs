@@ -1,10 +1,12 @@
 //! Nothing outside a scope is seen or touched, and what is outside answers like what is not there.
 
 use super::Harness;
-use super::subject::{Subject, assert_not_found, complete, fail, next_logged, pair, progress, scoped, start};
+use super::subject::{
+    Subject, ask, assert_not_found, complete, fail, next_logged, pair, progress, scoped, start,
+};
 use crate::{
-    AgentId, CancelOutcome, Change, Counts, ListQuery, LogQuery, Metadata, Order, RequestId, Scope, Status,
-    StopRequest, Timestamp, WatchFrom,
+    AgentId, CancelOutcome, Change, Counts, ListQuery, LogQuery, Metadata, Order, Scope, Status, StopRequest,
+    Timestamp, WatchFrom,
 };
 
 /// A store with one activity of each status for two tenants.
@@ -74,11 +76,11 @@ pub async fn a_foreign_activity_cannot_be_canceled(harness: &dyn Harness) {
     let before = store.everything().await;
     let scope = scoped("org", "acme");
     for id in other.into_iter().chain([AgentId::new()]) {
-        let got = store.request_cancel(&scope, id, RequestId::new(), "mine now".into()).await;
+        let got = store.request_cancel(&scope, id, ask("mine now")).await;
         assert_not_found(got, id);
     }
     assert_eq!(store.everything().await, before);
-    let got = store.request_cancel(&scope, acme[0], RequestId::new(), "my own".into()).await;
+    let got = store.request_cancel(&scope, acme[0], ask("my own")).await;
     assert_eq!(got.unwrap(), CancelOutcome::Canceled);
 }
 
@@ -116,7 +118,7 @@ pub async fn scopes_are_matched_by_type_and_by_every_pair(harness: &dyn Harness)
     assert_eq!(store.listed_ids(&ListQuery::new(scope.clone())).await, [mine]);
     assert_eq!(store.counts(&scope).await.unwrap().total(), 1);
     assert_eq!(store.counts(&scoped("org", 1)).await.unwrap().total(), 3);
-    let got = store.request_cancel(&scope, text, RequestId::new(), "1 is not \"1\"".into()).await;
+    let got = store.request_cancel(&scope, text, ask("1 is not \"1\"")).await;
     assert_not_found(got, text);
     assert_eq!(store.cancel_all_queued(&scope).await.0, 1);
     assert_eq!(store.purge_all_ended(&scope).await.0, 1);

@@ -8,9 +8,9 @@ use futures_util::StreamExt;
 
 use super::Harness;
 use crate::{
-    Activity, ActivityStore, AgentId, Batch, CancelOutcome, Change, Counts, Detail, Error, LeaseTerms,
-    ListCursor, ListQuery, LogQuery, Message, Metadata, NewActivity, Percent, RequestId, Scope, Status,
-    WatchEvent, WatchFrom, WatchStream, Write, Written,
+    Activity, ActivityStore, AgentId, Batch, CancelOutcome, CancelRequest, Change, Counts, Detail, Error,
+    LeaseTerms, ListCursor, ListQuery, LogQuery, Message, Metadata, NewActivity, Percent, RequestId, Scope,
+    Status, WatchEvent, WatchFrom, WatchStream, Write, Written,
 };
 
 #[derive(Clone)]
@@ -85,7 +85,7 @@ impl Subject {
     }
 
     pub(super) async fn ask_to_cancel(&self, id: AgentId, reason: &str) -> CancelOutcome {
-        self.request_cancel(&Scope::all(), id, RequestId::new(), reason.into()).await.unwrap()
+        self.request_cancel(&Scope::all(), id, ask(reason)).await.unwrap()
     }
 
     pub(super) async fn activity(&self, id: AgentId) -> Activity {
@@ -194,6 +194,15 @@ pub(super) fn write(id: AgentId, change: Change) -> Write {
 
 pub(super) fn percent(value: u8) -> Percent {
     Percent::new(value).unwrap()
+}
+
+/// A request to stop; the log of a queued activity says "canceled: " and why.
+pub(super) fn ask(reason: &str) -> CancelRequest {
+    CancelRequest {
+        request: RequestId::new(),
+        reason: reason.into(),
+        message: format!("canceled: {reason}").into(),
+    }
 }
 
 pub(super) fn start() -> Change {

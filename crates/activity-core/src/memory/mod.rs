@@ -19,8 +19,8 @@ use tokio::sync::Notify;
 
 use self::state::{State, StopWait};
 use crate::{
-    Activity, ActivityStore, AgentId, Attempt, Batch, CancelOutcome, Counts, Detail, Error, ExpiredLease,
-    ListCursor, ListQuery, LogQuery, Message, NewActivity, Page, RequestId, Scope, StopRequest, Timestamp,
+    Activity, ActivityStore, AgentId, Attempt, Batch, CancelOutcome, CancelRequest, Counts, Detail, Error,
+    ExpiredLease, ListCursor, ListQuery, LogQuery, Message, NewActivity, Page, Scope, StopRequest, Timestamp,
     WatchFrom, WatchStream, Write, Written,
 };
 
@@ -124,10 +124,9 @@ impl ActivityStore for MemoryStore {
         &self,
         scope: &Scope,
         id: AgentId,
-        request: RequestId,
-        reason: Message,
+        ask: CancelRequest,
     ) -> Result<CancelOutcome, Error> {
-        self.change(|state| state.request_cancel(scope, id, request, reason))
+        self.change(|state| state.request_cancel(scope, id, ask))
     }
 
     async fn stop_requested(&self, id: AgentId, attempt: Attempt) -> StopRequest {

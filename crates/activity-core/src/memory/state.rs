@@ -12,9 +12,9 @@ use super::index::Index;
 use super::record::{Answer, Lease, Record};
 use crate::change::State as ChangeState;
 use crate::{
-    Activity, AgentId, Attempt, Batch, CancelOutcome, Change, Counts, Detail, Error, ExpiredLease,
-    ListCursor, ListQuery, LogQuery, Message, NewActivity, Page, RequestId, SCAN_LIMIT, Scope, Status,
-    StopRequest, Timestamp, Write, Written,
+    Activity, AgentId, Attempt, Batch, CancelOutcome, CancelRequest, Change, Counts, Detail, Error,
+    ExpiredLease, ListCursor, ListQuery, LogQuery, Message, NewActivity, Page, RequestId, SCAN_LIMIT, Scope,
+    Status, StopRequest, Timestamp, Write, Written,
 };
 
 #[derive(Debug, Default)]
@@ -128,11 +128,11 @@ impl State {
         &mut self,
         scope: &Scope,
         id: AgentId,
-        request: RequestId,
-        reason: Message,
+        ask: CancelRequest,
     ) -> Result<CancelOutcome, Error> {
         let found = self.records.get_mut(&id).filter(|record| scope.admits(&record.activity.metadata));
         let record = found.ok_or(Error::NotFound { id })?;
+        let CancelRequest { request, reason, message } = ask;
         match record.remembered(request) {
             Some(Answer::Written(_)) => return Ok(CancelOutcome::Canceled),
             Some(Answer::CancelRequested) => return Ok(CancelOutcome::Requested),
@@ -140,7 +140,7 @@ impl State {
         }
         match record.activity.status {
             Status::Queued => {
-                self.write(Write::new(id, request, Change::Cancel, reason))?;
+                self.write(Write::new(id, request, Change::Cancel, message))?;
                 Ok(CancelOutcome::Canceled)
             }
             Status::Running => {

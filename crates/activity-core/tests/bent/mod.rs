@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use agentexec_activity_core::{
-    Activity, ActivityStore, AgentId, Attempt, Batch, CancelOutcome, Change, Counts, Detail, Error,
-    ExpiredLease, ListCursor, ListQuery, LogQuery, MemoryStore, Message, NewActivity, Page, RequestId, Scope,
-    StopRequest, Timestamp, WatchEvent, WatchFrom, WatchStream, Write, Written,
+    Activity, ActivityStore, AgentId, Attempt, Batch, CancelOutcome, CancelRequest, Change, Counts, Detail,
+    Error, ExpiredLease, ListCursor, ListQuery, LogQuery, MemoryStore, Message, NewActivity, Page, RequestId,
+    Scope, StopRequest, Timestamp, WatchEvent, WatchFrom, WatchStream, Write, Written,
 };
 use async_trait::async_trait;
 use futures_util::{StreamExt, future};
@@ -180,12 +180,13 @@ impl ActivityStore for Bent {
         &self,
         scope: &Scope,
         id: AgentId,
-        request: RequestId,
-        reason: Message,
+        mut ask: CancelRequest,
     ) -> Result<CancelOutcome, Error> {
         self.wait().await;
-        let request = if self.breaks(Fault::StopsTheNextAttempt) { RequestId::new() } else { request };
-        let asked = self.store.request_cancel(&self.scope(scope), id, request, reason).await;
+        if self.breaks(Fault::StopsTheNextAttempt) {
+            ask.request = RequestId::new();
+        }
+        let asked = self.store.request_cancel(&self.scope(scope), id, ask).await;
         self.wait().await;
         asked
     }

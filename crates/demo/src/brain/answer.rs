@@ -64,14 +64,14 @@ fn summary(evidence: &Evidence, offers: &impl Fn(&str) -> bool) -> String {
     let ranked = hits_by_file(evidence);
     if let Some(best) = ranked.first() {
         let words = listed(evidence.searches.iter().filter(|s| !s.hits.is_empty()).map(|s| code(&s.query)));
-        let at_least = if evidence.searches.iter().any(|search| search.is_cut) { "at least " } else { "" };
-        let _ = match ranked.len() {
-            1 => write!(text, "I found {words} in {at_least}one file, {}.", code(best.path)),
-            files => write!(
-                text,
-                "I found {words} in {at_least}{files} files, most of all in {}.",
-                code(best.path)
-            ),
+        let is_cut = evidence.searches.iter().any(|search| search.is_cut);
+        let best = code(best.path);
+        let _ = match (ranked.len(), is_cut) {
+            (1, false) => write!(text, "I found {words} in one file, {best}."),
+            (1, true) => write!(text, "I found {words} in at least one file, {best}."),
+            (files, false) => write!(text, "I found {words} in {files} files, most of all in {best}."),
+            // Where lines are missing, nobody knows which file has the most.
+            (files, true) => write!(text, "I found {words} in at least {files} files, among them {best}."),
         };
     } else if !evidence.searches.is_empty() {
         let words = listed(evidence.searches.iter().map(|search| code(&search.query)));
