@@ -101,7 +101,7 @@ impl Activities {
     /// Records that it was stopped. This does not stop the work: ask for that with
     /// [`request_cancel`](Self::request_cancel).
     pub fn cancel(&self, id: AgentId, reason: impl fmt::Display) -> UpdateActivity<'_> {
-        let message = self.messages().canceled(reason);
+        let message = self.messages().canceled(self.redacted(&reason.to_string()));
         UpdateActivity::new(self, id, Requested::Cancel, Some(message.into()))
     }
 
@@ -116,7 +116,7 @@ impl Activities {
         id: AgentId,
         reason: impl fmt::Display,
     ) -> Result<CancelOutcome, Error> {
-        let reason = reason.to_string();
+        let reason = self.redacted(&reason.to_string());
         let message = Message::new(self.messages().canceled(&reason));
         let ask =
             CancelRequest { request: self.inner.requests.next(), reason: Message::new(reason), message };
@@ -126,7 +126,7 @@ impl Activities {
     /// Cancels every queued activity of the scope, in bounded steps, and says how many there were. Running ones
     /// go on: ask each to stop with [`request_cancel`](Self::request_cancel).
     pub async fn cancel_pending(&self, scope: &Scope, reason: impl fmt::Display) -> Result<u64, Error> {
-        let message = Message::new(self.messages().canceled(reason));
+        let message = Message::new(self.messages().canceled(self.redacted(&reason.to_string())));
         self.in_steps(|after| self.inner.store.cancel_queued(scope, message.clone(), after)).await
     }
 
@@ -329,8 +329,8 @@ impl ActivitiesBuilder {
         self
     }
 
-    /// Sets a hook that error messages pass before they are stored, to take out what must not be kept (a key in
-    /// a URL, a customer's name). Default: none.
+    /// Sets a hook that errors and reasons pass before they are stored, to take out what must not be kept (a key
+    /// in a URL, a customer's name). Default: none.
     pub fn redact(mut self, hook: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         self.redact = Some(Arc::new(hook));
         self

@@ -231,6 +231,24 @@ async fn errors_tell_their_chain_and_pass_the_redaction_hook() {
 }
 
 #[tokio::test]
+async fn reasons_to_cancel_pass_the_redaction_hook_on_every_way() {
+    let hook = |text: &str| text.replace("Ada", "[name]");
+    let activities = Activities::builder(MemoryStore::new()).redact(hook).build();
+    let everything = Scope::all();
+    let ids = [
+        activities.create("research").await.unwrap(),
+        activities.create("research").await.unwrap(),
+        activities.create("research").await.unwrap(),
+    ];
+    activities.cancel(ids[0], "Ada left").await.unwrap();
+    activities.request_cancel(&everything, ids[1], "Ada left").await.unwrap();
+    activities.cancel_pending(&everything, "Ada left").await.unwrap();
+    for id in ids {
+        assert_eq!(activity(&activities, id).await.message.as_str(), "Task canceled: [name] left");
+    }
+}
+
+#[tokio::test]
 async fn messages_are_made_safe_and_short() {
     let activities = activities();
     let id = activities.create("research").await.unwrap();

@@ -10,6 +10,8 @@ use agentexec_activity_core::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::answer::answered;
+use crate::error::error_chain;
 use crate::event::{EventSink, RunEvent};
 use crate::prompts::Prompts;
 
@@ -17,14 +19,18 @@ use crate::prompts::Prompts;
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(5);
 
 /// What a failing store does to a run.
+///
+/// Whichever it is: the store has 5 seconds for each answer. Work begins only once its start is recorded; a start
+/// is sent again for 2 seconds while the store fails. A final status is sent again for 8 seconds before it is given
+/// up with [`TrackedError::Unrecorded`](crate::TrackedError::Unrecorded).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Tracking {
-    /// The run goes on: progress that could not be written is traced and forgotten, and the final status is
-    /// written again for a while before it is given up.
+    /// The run goes on; progress that could not be recorded is traced and forgotten.
     #[default]
     BestEffort,
-    /// The run fails as soon as progress could not be written.
+    /// The run is asked to stop as soon as progress could not be recorded, and ends with
+    /// [`TrackedError::Unrecorded`](crate::TrackedError::Unrecorded).
     Strict,
 }
 
@@ -37,6 +43,8 @@ pub struct RunContext {
     shared: Arc<Shared>,
     token: CancellationToken,
     deadline: Option<Instant>,
+    /// Whether this is the whole run and not a part that must not speak for it.
+    whole: bool,
 }
 
 struct Shared {
@@ -47,6 +55,8 @@ struct Shared {
     events: EventSink,
     prompts: Arc<Prompts>,
     grace: Duration,
+    /// The token of the whole run.
+    token: CancellationToken,
     notes: Mutex<Notes>,
 }
 
@@ -72,9 +82,10 @@ pub(crate) struct Parts {
 impl RunContext {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { id, attempt, activities, tracking, events, prompts, grace } = parts;
-        let notes = Mutex::default();
-        let shared = Shared { id, attempt, activities, tracking, events, prompts, grace, notes };
-        Self { shared: Arc::new(shared), token: CancellationToken::new(), deadline: None }
+        let (token, notes) = (CancellationToken::new(), Mutex::default());
+        let shared =
+            Shared { id, attempt, activities, tracking, events, prompts, grace, token: token.clone(), notes };
+        Self { shared: Arc::new(shared), token, deadline: None, whole: true }
     }
 
     /// A context that is tracked nowhere: for tests, and to use a runner without an activity.
@@ -138,30 +149,31 @@ impl RunContext {
     }
 
     /// Reports how it goes by a percentage that was computed and not said by the agent: it never lowers the
-    /// present one.
-    pub async fn progress_at_least(&self, message: impl Into<Message>, percentage: Percent) {
-        self.report(message.into(), Some(percentage), true).await;
+    /// present one, and is clamped to 0 to 100.
+    pub async fn progress_at_least(&self, message: impl Into<Message>, percentage: impl Into<i64>) {
+        self.report(message.into(), Some(Percent::clamped(percentage.into())), true).await;
     }
 
     async fn report(&self, message: Message, percentage: Option<Percent>, only_raise: bool) {
-        if self.shared.events.is_open() {
-            self.emit(RunEvent::Progress { message: message.as_str().into(), percentage }).await;
-        }
-        if let Err(error) = self.write(message, percentage, only_raise).await {
-            match self.shared.tracking {
-                Tracking::BestEffort => {
-                    tracing::warn!(id = %self.id(), %error, "progress could not be recorded");
-                }
-                Tracking::Strict => self.tracking_failed(error),
+        let Err(error) = self.write(message, percentage, only_raise).await else { return };
+        match self.shared.tracking {
+            Tracking::BestEffort => {
+                tracing::warn!(id = %self.id(), error = error_chain(&error), "progress could not be recorded");
+            }
+            Tracking::Strict => {
+                self.notes(|notes| {
+                    notes.tracking_failure.get_or_insert(error);
+                });
+                self.cancel("its progress could not be recorded");
             }
         }
     }
 
-    /// Reports how it goes and says whether that was recorded. Untracked, it changes nothing and says so with
-    /// nothing.
+    /// Reports how it goes, to a stream too, and says whether that was recorded. Untracked, it records nothing and
+    /// says so with nothing.
     ///
     /// # Errors
-    /// Those of [`Activities::write`].
+    /// Those of [`Activities::write`]. They do not touch the run, whatever [`Tracking`] says.
     pub async fn update(
         &self,
         message: impl Into<Message>,
@@ -176,9 +188,26 @@ impl RunContext {
         percentage: Option<Percent>,
         only_raise: bool,
     ) -> Result<Option<Written>, activity::Error> {
+        let said = self.is_streamed().then(|| message.to_string());
+        let written = self.record(message, percentage, only_raise).await;
+        if let Some(message) = said {
+            let recorded = written.as_ref().ok().copied().flatten();
+            // An automatic percentage may have left a higher one in place; then that is what a stream hears.
+            let percentage = percentage.map(|asked| recorded.map_or(asked, |written| written.percentage));
+            self.emit(RunEvent::Progress { message, percentage }).await;
+        }
+        written
+    }
+
+    async fn record(
+        &self,
+        message: Message,
+        percentage: Option<Percent>,
+        only_raise: bool,
+    ) -> Result<Option<Written>, activity::Error> {
         let Some(activities) = self.activities() else { return Ok(None) };
         let change = Change::Progress { percentage, only_raise };
-        activities.write(self.id(), Some(self.attempt()), change, message).await.map(Some)
+        answered(activities.write(self.id(), Some(self.attempt()), change, message)).await.map(Some)
     }
 
     /// The text as it may be stored: what the redaction hook of the activities makes of it.
@@ -187,9 +216,12 @@ impl RunContext {
         self.activities().map_or_else(|| text.to_owned(), |activities| activities.redacted(text))
     }
 
-    /// Sets what the log says when the run completes, in place of the configured message.
+    /// Sets what the log says when the run completes, in place of the configured message. The last message
+    /// counts; a part of a run ([`child`](Self::child)) has no say in it.
     pub fn complete_with(&self, message: impl Into<Message>) {
-        self.notes(|notes| notes.completion = Some(message.into()));
+        if self.whole {
+            self.notes(|notes| notes.completion = Some(message.into()));
+        }
     }
 
     pub(crate) fn completion(&self) -> Option<Message> {
@@ -208,7 +240,7 @@ impl RunContext {
         self.shared.events.is_open()
     }
 
-    /// Fires when the work should stop: it was canceled, or a deadline passed.
+    /// Fires when the work should stop: the run was canceled, or a deadline passed.
     #[must_use]
     pub fn token(&self) -> &CancellationToken {
         &self.token
@@ -231,35 +263,37 @@ impl RunContext {
         self.deadline
     }
 
-    /// Asks this run to stop, with everything in it. The first reason counts.
+    /// Asks the whole run to stop, from wherever in it this is called. The first reason counts. To stop one part
+    /// alone, cancel the [`token`](Self::token) of its [`child`](Self::child).
     pub fn cancel(&self, reason: impl Into<String>) {
         self.notes(|notes| {
             notes.stop_reason.get_or_insert(reason.into());
         });
-        self.token.cancel();
+        self.shared.token.cancel();
     }
 
-    /// Why the run was asked to stop.
+    /// Why the run was asked to stop, once it was.
     #[must_use]
     pub fn cancel_reason(&self) -> Option<String> {
         self.notes(|notes| notes.stop_reason.clone())
     }
 
-    /// The same run with a token of its own, below this one, and a deadline that is the nearer of the two.
+    /// A part of the run, for a tool or a sub-agent: it reports to the same activity and stops with the run, but
+    /// can also be stopped alone, by its own token, and has no say in [`complete_with`](Self::complete_with). Its
+    /// deadline is the nearer of the run's and `deadline`, for the work to see; whoever sets it must enforce it.
     #[must_use]
     pub fn child(&self, deadline: Option<Instant>) -> Self {
+        Self { whole: false, ..self.bounded(deadline) }
+    }
+
+    /// The same run with a token of its own, below this one, and the nearer deadline.
+    pub(crate) fn bounded(&self, deadline: Option<Instant>) -> Self {
         let deadline = match (self.deadline, deadline) {
             (Some(outer), Some(inner)) => Some(outer.min(inner)),
             (outer, inner) => outer.or(inner),
         };
-        Self { shared: Arc::clone(&self.shared), token: self.token.child_token(), deadline }
-    }
-
-    fn tracking_failed(&self, error: activity::Error) {
-        self.notes(|notes| {
-            notes.tracking_failure.get_or_insert(error);
-        });
-        self.cancel("its progress could not be recorded");
+        let (shared, token) = (Arc::clone(&self.shared), self.token.child_token());
+        Self { shared, token, deadline, whole: self.whole }
     }
 
     pub(crate) fn take_tracking_failure(&self) -> Option<activity::Error> {

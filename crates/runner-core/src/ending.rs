@@ -1,84 +1,158 @@
-//! Writing the final status, whatever happens to the run.
+//! From its start on, a run owes its activity a final status, whatever happens to the run.
 
 use std::time::Duration;
 
 use agentexec_activity_core::{
-    self as activity, Activities, AgentId, Attempt, Change, Message, Write, Written,
+    self as activity, Activities, AgentId, Attempt, Change, Message, Percent, Write, Written,
 };
 use tokio::runtime::Handle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-/// How often the final status is written again when the store fails.
-const REWRITES: u32 = 6;
-/// The wait before the first of them; it doubles each time, so all of them take about 12 seconds.
-const REWRITE_BASE: Duration = Duration::from_millis(200);
+use crate::answer::answered;
+use crate::error::error_chain;
+
+/// How long a start is sent again while the store fails: the caller waits for it.
+const START_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a final status is sent again while the store fails. A store that fails at once is given up within
+/// the time that [`Activities::shutdown`] waits.
+const FINAL_PATIENCE: Duration = Duration::from_secs(8);
+/// The wait before a write is sent again. It doubles each time.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// The most that the wait grows to.
+const LONGEST_WAIT: Duration = Duration::from_millis(1600);
 
 /// The duty to write a final status. Dropped before it was done, the write goes on in the background: then the
-/// run was dropped, or was dropped while it wrote.
+/// run was dropped, perhaps while it started or while it wrote its status.
 #[derive(Debug)]
 pub(crate) struct Ending {
     activities: Activities,
     id: AgentId,
-    attempt: Attempt,
     runtime: Option<Handle>,
-    due: Option<Write>,
+    due: Due,
+}
+
+/// What is to be written when the run is dropped now.
+#[derive(Clone, Debug)]
+enum Due {
+    /// The start was sent, and whether it was carried out is not known yet.
+    Start(Write),
+    /// That the run was dropped.
+    Dropped(Attempt),
+    /// How it ended.
+    Final(Write),
+    Nothing,
 }
 
 impl Ending {
-    /// From here on the activity is running and owes a final status: for now, that it was dropped.
-    pub(crate) fn owed(activities: &Activities, id: AgentId, attempt: Attempt) -> Self {
-        let reason = activities.messages().canceled("dropped before it finished");
-        let due = activities.named_write(id, Some(attempt), Change::Cancel, Message::new(reason));
+    /// Makes a queued activity running. From here on a final status is owed.
+    pub(crate) async fn start(
+        activities: &Activities,
+        id: AgentId,
+    ) -> Result<(Self, Attempt), activity::Error> {
+        let change = Change::Start { lease: None, percentage: Percent::ZERO };
+        let message = Message::new(activities.messages().started.as_str());
+        let start = activities.named_write(id, None, change, message);
         let runtime = Handle::try_current().ok();
-        Self { activities: activities.clone(), id, attempt, runtime, due: Some(due) }
+        let due = Due::Start(start.clone());
+        let mut ending = Self { activities: activities.clone(), id, runtime, due };
+        let started = persist(activities, start, START_PATIENCE).await;
+        ending.due = started.as_ref().map_or(Due::Nothing, |written| Due::Dropped(written.attempt));
+        Ok((ending, started?.attempt))
     }
 
-    /// Writes how the run ended, again and again for a while when the store fails. Dropped in between, the write
-    /// goes on in the background.
+    /// Writes how the run ended, again and again for a while when the store fails.
     pub(crate) async fn write(
         mut self,
+        attempt: Attempt,
         change: Change,
         message: Message,
     ) -> Result<Written, activity::Error> {
-        let due = self.activities.named_write(self.id, Some(self.attempt), change, message);
-        self.due = Some(due.clone());
-        let written = write_persistently(&self.activities, due).await;
-        self.due = None;
+        let last = self.activities.named_write(self.id, Some(attempt), change, message);
+        self.due = Due::Final(last.clone());
+        let written = persist(&self.activities, last, FINAL_PATIENCE).await;
+        self.due = Due::Nothing;
         written
     }
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let Some(due) = self.due.take() else { return };
-        let id = due.id;
-        let Some(runtime) = &self.runtime else {
-            tracing::error!(%id, "a run was dropped outside a runtime: its activity still says running");
+        let due = std::mem::replace(&mut self.due, Due::Nothing);
+        if matches!(due, Due::Nothing) {
             return;
-        };
-        let activities = self.activities.clone();
+        }
+        let unsettled = Unsettled(Some(self.id));
+        let Some(runtime) = &self.runtime else { return };
+        let (activities, id) = (self.activities.clone(), self.id);
         let under_way = activities.write_under_way();
         runtime.spawn(async move {
-            if let Err(error) = write_persistently(&activities, due).await {
-                tracing::error!(%id, %error, "the final status of a dropped run could not be recorded");
-            }
+            let settled = settle(&activities, id, due).await;
+            unsettled.ended(settled);
             drop(under_way);
         });
     }
 }
 
-/// The same write each time, so that one whose answer was lost is not carried out twice.
-async fn write_persistently(activities: &Activities, due: Write) -> Result<Written, activity::Error> {
-    let mut wait = REWRITE_BASE;
-    for _ in 0..REWRITES {
-        match activities.store().write(due.clone()).await {
-            Err(error) if error.is_retryable() => {
-                tracing::warn!(id = %due.id, %error, "the final status could not be recorded; trying again");
-            }
-            written => return written,
+async fn settle(activities: &Activities, id: AgentId, due: Due) -> Result<(), activity::Error> {
+    let attempt = match due {
+        Due::Nothing => return Ok(()),
+        Due::Final(last) => return persist(activities, last, FINAL_PATIENCE).await.map(drop),
+        Due::Dropped(attempt) => attempt,
+        // Sending the start again tells its attempt, and an earlier sending that is still on its way changes
+        // nothing any more.
+        Due::Start(start) => match persist(activities, start, FINAL_PATIENCE).await {
+            Ok(written) => written.attempt,
+            Err(refused) if !refused.is_retryable() => return Ok(()),
+            Err(error) => return Err(error),
+        },
+    };
+    let reason = activities.messages().canceled("dropped before it finished");
+    let canceled = activities.named_write(id, Some(attempt), Change::Cancel, Message::new(reason));
+    persist(activities, canceled, FINAL_PATIENCE).await.map(drop)
+}
+
+/// A dropped run whose status is not settled yet. Dropped itself, it says so: there is no runtime (any more)
+/// that could write.
+struct Unsettled(Option<AgentId>);
+
+impl Unsettled {
+    fn ended(mut self, settled: Result<(), activity::Error>) {
+        let Some(id) = self.0.take() else { return };
+        if let Err(error) = settled {
+            let error = error_chain(&error);
+            tracing::error!(%id, error, "the final status of a dropped run could not be recorded");
         }
-        sleep(wait).await;
-        wait = wait.saturating_mul(2);
     }
-    activities.store().write(due).await
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        if let Some(id) = self.0 {
+            tracing::error!(%id, "a run was dropped without a runtime: its activity may still say running");
+        }
+    }
+}
+
+/// Sends a write until the store has carried it out or refused it, or `patience` is over. It is the same write
+/// each time, so one whose answer was lost is not carried out twice.
+async fn persist(
+    activities: &Activities,
+    write: Write,
+    patience: Duration,
+) -> Result<Written, activity::Error> {
+    let (mut give_up, mut wait) = (None, FIRST_WAIT);
+    loop {
+        let error = match answered(activities.store().write(write.clone())).await {
+            Err(error) if error.is_retryable() => error,
+            answer => return answer,
+        };
+        let now = Instant::now();
+        if now + wait > *give_up.get_or_insert(now + patience) {
+            return Err(error);
+        }
+        let (id, error) = (write.id, error_chain(&error));
+        tracing::warn!(%id, error, "a change of status could not be recorded; trying again");
+        sleep(wait).await;
+        wait = wait.saturating_mul(2).min(LONGEST_WAIT);
+    }
 }

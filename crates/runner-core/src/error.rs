@@ -41,6 +41,8 @@ pub enum RunError<E> {
         after: Duration,
         /// What the work handed back within the grace period.
         error: Option<E>,
+        /// How many tries had such a deadline each, from 1; it is 1 for a deadline over all tries.
+        tries: u32,
     },
     /// Somebody asked it to stop.
     Canceled {
@@ -60,6 +62,28 @@ impl<E> RunError<E> {
     /// The runner failed at its first try.
     pub fn failed(error: E) -> Self {
         Self::Failed { error, tries: 1 }
+    }
+
+    pub(crate) fn timed_out(after: Duration, error: Option<E>) -> Self {
+        Self::TimedOut { after, error, tries: 1 }
+    }
+
+    /// How many tries there were, from 1.
+    pub fn tries(&self) -> u32 {
+        match self {
+            Self::Failed { tries, .. } | Self::TimedOut { tries, .. } => *tries,
+            Self::Canceled { .. } | Self::Panicked { .. } => 1,
+        }
+    }
+
+    /// The same as the end of so many tries; a single one leaves it as it is.
+    pub(crate) fn after_tries(mut self, count: u32) -> Self {
+        if let Self::Failed { tries, .. } | Self::TimedOut { tries, .. } = &mut self
+            && count > 1
+        {
+            *tries = count;
+        }
+        self
     }
 
     /// The runner's own error, where there is one.
@@ -84,7 +108,9 @@ impl<E> RunError<E> {
     pub fn map<F>(self, convert: impl FnOnce(E) -> F) -> RunError<F> {
         match self {
             Self::Failed { error, tries } => RunError::Failed { error: convert(error), tries },
-            Self::TimedOut { after, error } => RunError::TimedOut { after, error: error.map(convert) },
+            Self::TimedOut { after, error, tries } => {
+                RunError::TimedOut { after, error: error.map(convert), tries }
+            }
             Self::Canceled { reason, error } => RunError::Canceled { reason, error: error.map(convert) },
             Self::Panicked { message } => RunError::Panicked { message },
         }
@@ -102,15 +128,16 @@ impl<E> RunError<E> {
 
     /// In words, with the runner's own error as `describe` puts it.
     pub(crate) fn describe(&self, describe: impl Fn(&E) -> String) -> String {
-        match self {
-            Self::Failed { error, tries: 0 | 1 } => describe(error),
-            Self::Failed { error, tries: 2 } => format!("Failed after 1 retry: {}", describe(error)),
-            Self::Failed { error, tries } => {
-                format!("Failed after {} retries: {}", tries - 1, describe(error))
-            }
+        let what = match self {
+            Self::Failed { error, .. } => describe(error),
             Self::TimedOut { after, .. } => format!("timed out after {}", format_duration(*after)),
             Self::Canceled { reason, .. } => format!("canceled: {reason}"),
             Self::Panicked { message } => format!("panicked: {message}"),
+        };
+        match self.tries().saturating_sub(1) {
+            0 => what,
+            1 => format!("Failed after 1 retry: {what}"),
+            retries => format!("Failed after {retries} retries: {what}"),
         }
     }
 }
@@ -140,11 +167,12 @@ impl<E: Retryable> Retryable for RunError<E> {
 }
 
 /// Why a tracked run gave no output. `T` is its output, `E` the runner's own error.
-#[derive(Debug)]
+///
+/// `Debug` leaves the output out: it may be large, or not for a log.
 #[non_exhaustive]
 pub enum TrackedError<T, E> {
     /// The run did not start, so no work was done: the activity is unknown, running already or has ended, or the
-    /// store failed.
+    /// store failed (then it may say running all the same, when only the store's answers were lost).
     NotStarted(activity::Error),
     /// The run failed, and the activity says so.
     Run(RunError<E>),
@@ -191,7 +219,7 @@ impl<T, E: fmt::Display> fmt::Display for TrackedError<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotStarted(error) => {
-                write!(f, "the run did not start: ")?;
+                f.write_str("the run did not start: ")?;
                 fmt::Display::fmt(error, f)
             }
             Self::Run(error) => fmt::Display::fmt(error, f),
@@ -202,12 +230,26 @@ impl<T, E: fmt::Display> fmt::Display for TrackedError<T, E> {
                 };
                 write!(f, "{how}, but that could not be recorded: {source}")
             }
-            Self::AlreadyReported => write!(f, "the run failed; its stream of events has said why"),
+            Self::AlreadyReported => f.write_str("the run failed; its stream of events has said why"),
         }
     }
 }
 
-impl<T: fmt::Debug, E: fmt::Display + fmt::Debug> StdError for TrackedError<T, E> {
+impl<T, E: fmt::Debug> fmt::Debug for TrackedError<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotStarted(error) => f.debug_tuple("NotStarted").field(error).finish(),
+            Self::Run(error) => f.debug_tuple("Run").field(error).finish(),
+            Self::Unrecorded { outcome, source } => {
+                let outcome = outcome.as_ref().as_ref().map(|_| format_args!("_"));
+                f.debug_struct("Unrecorded").field("outcome", &outcome).field("source", source).finish()
+            }
+            Self::AlreadyReported => f.write_str("AlreadyReported"),
+        }
+    }
+}
+
+impl<T, E: fmt::Display + fmt::Debug> StdError for TrackedError<T, E> {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::NotStarted(error) | Self::Unrecorded { source: error, .. } => error.source(),

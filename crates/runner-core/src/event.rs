@@ -10,19 +10,24 @@ use crate::Usage;
 /// What a run says while it goes on. Every runner can: built-in ones as described here, others with
 /// [`RunEvent::Custom`] or any of these that fits.
 ///
-/// As JSON it is an object with a `type`, for example `{"type":"text_delta","text":"Hel"}`.
+/// As JSON it is an object with a `type`, as shown for each. New types will be added: a reader passes over those
+/// that it does not know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RunEvent {
     /// The activity is running.
+    ///
+    /// `{"type":"run_started","id":"018f…","attempt":1}`
     RunStarted {
         /// The activity.
         id: AgentId,
         /// Its attempt.
         attempt: Attempt,
     },
-    /// The work reported how it goes.
+    /// The work reported how it goes. Sent once that was recorded, or could not be.
+    ///
+    /// `{"type":"progress","message":"Reading","percentage":30}`
     Progress {
         /// What it said.
         message: String,
@@ -30,21 +35,29 @@ pub enum RunEvent {
         percentage: Option<Percent>,
     },
     /// The model is asked for its next response.
+    ///
+    /// `{"type":"turn_started","turn":1}`
     TurnStarted {
         /// The number of the turn, from 1.
         turn: u32,
     },
     /// A piece of the answer's text.
+    ///
+    /// `{"type":"text_delta","text":"Hel"}`
     TextDelta {
         /// The piece.
         text: String,
     },
     /// A piece of the model's readable reasoning.
+    ///
+    /// `{"type":"reasoning_delta","text":"First"}`
     ReasoningDelta {
         /// The piece.
         text: String,
     },
     /// The model has begun to ask for a tool.
+    ///
+    /// `{"type":"tool_call_started","call_id":"c1","name":"search"}`
     ToolCallStarted {
         /// The id of the call.
         call_id: String,
@@ -52,6 +65,8 @@ pub enum RunEvent {
         name: String,
     },
     /// A piece of a call's arguments.
+    ///
+    /// `{"type":"tool_call_arguments","call_id":"c1","delta":"{\"q"}`
     ToolCallArguments {
         /// The id of the call.
         call_id: String,
@@ -59,6 +74,8 @@ pub enum RunEvent {
         delta: String,
     },
     /// A tool has answered.
+    ///
+    /// `{"type":"tool_call_finished","call_id":"c1","name":"search","output":"3 hits","is_error":false}`
     ToolCallFinished {
         /// The id of the call.
         call_id: String,
@@ -70,6 +87,8 @@ pub enum RunEvent {
         is_error: bool,
     },
     /// The model's response is whole, and its tools have answered.
+    ///
+    /// `{"type":"turn_finished","turn":1,"usage":{"input_tokens":100,…}}`
     TurnFinished {
         /// The number of the turn, from 1.
         turn: u32,
@@ -77,6 +96,8 @@ pub enum RunEvent {
         usage: Usage,
     },
     /// A try failed and another follows.
+    ///
+    /// `{"type":"retrying","retry":1,"retries":3,"delay_ms":250,"error":"busy"}`
     Retrying {
         /// The number of the retry, from 1.
         retry: u32,
@@ -88,26 +109,37 @@ pub enum RunEvent {
         error: String,
     },
     /// The first runner failed and the fallback takes over.
+    ///
+    /// `{"type":"fell_back","error":"busy"}`
     FellBack {
         /// Why the first runner failed.
         error: String,
     },
     /// The limit of turns is reached and the agent is asked to wrap up.
+    ///
+    /// `{"type":"recovering","turns":2}`
     Recovering {
         /// How many turns it has for that.
         turns: u32,
     },
     /// What was streamed of this turn no longer counts: it failed and is asked for again.
+    ///
+    /// `{"type":"retracted","turn":1}`
     Retracted {
         /// The number of the turn, from 1.
         turn: u32,
     },
-    /// The run is over and its status is written. The last event of a run.
+    /// The run is over and its status is written. The last event of a stream; not sent when the status could not
+    /// be written.
+    ///
+    /// `{"type":"run_finished","status":"complete"}`
     RunFinished {
         /// The final status.
         status: Status,
     },
     /// An event of another framework.
+    ///
+    /// `{"type":"custom","kind":"agent_action","payload":{"tool":"search"}}`
     Custom {
         /// Its name there.
         kind: String,

@@ -39,7 +39,7 @@ impl<A: Run, B> Fallback<A, B> {
 impl<A, B> Run for Fallback<A, B>
 where
     A: Run,
-    A::Input: Clone + Sync,
+    A::Input: Clone,
     B: Run<Input = A::Input, Output = A::Output>,
     B::Error: Into<A::Error>,
 {

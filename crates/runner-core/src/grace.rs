@@ -1,6 +1,6 @@
 //! Stopping work politely: ask, wait a little, then drop it.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -10,19 +10,19 @@ use tokio::time::timeout;
 pub(crate) enum Driven<T> {
     /// By itself.
     Finished(T),
-    /// It was asked to stop; perhaps it handed something back within the grace period. It is dropped by now.
+    /// It was asked to stop; perhaps it handed something back within the grace period.
     Stopped(Option<T>),
 }
 
-/// Drives `work` until it ends or `stop` does. Then `ask` tells the work, which has `grace` to return.
+/// Drives `work` until it ends or `stop` does. Then `ask` tells the work, which has `grace` to return; after that
+/// the caller, who pinned it, is to drop it.
 pub(crate) async fn drive<T>(
-    work: impl Future<Output = T>,
+    work: Pin<&mut impl Future<Output = T>>,
     stop: impl Future<Output = ()>,
     ask: impl FnOnce(),
     grace: Duration,
 ) -> Driven<T> {
-    let (work, stop) = (pin!(work), pin!(stop));
-    match select(work, stop).await {
+    match select(work, pin!(stop)).await {
         Either::Left((output, _)) => Driven::Finished(output),
         Either::Right(((), work)) => {
             ask();

@@ -1,9 +1,19 @@
 //! The lifecycle combinator: any future or agent framework as a tracked activity.
 //!
-//! Write a [`Runner`] that says how your framework runs; put combinators on it ([`RunExt`]: retry, fallback,
-//! timeout) and the lifecycle around it ([`RunExt::tracked`]). The activity then says queued, running with
-//! messages and a percentage, and exactly one of complete, error or canceled: also when the work fails, panics,
-//! times out, is canceled or is dropped. This crate knows no language model.
+//! An [activity](agentexec_activity_core) is the record of one piece of work. This crate does the work and keeps
+//! the record truthful: queued, running with messages and a percentage, and then exactly one of complete, error
+//! or canceled, also when the work fails, panics, times out, is canceled or is dropped. It knows no language model
+//! and no provider.
+//!
+//! | you have | use |
+//! |---|---|
+//! | a future | [`activities.track(id, …)`](Track::track) |
+//! | an agent framework | `impl` [`Runner`] for it, then [`.tracked(&activities)`](RunExt::tracked) |
+//! | work that fails now and then | [`.retry(…)`](RunExt::retry), [`.fallback(…)`](RunExt::fallback), [`.timeout(…)`](RunExt::timeout), in any order |
+//! | a reader who wants to see each step | [`run_streamed`](Tracked::run_streamed), a [`RunStream`] of [`RunEvent`]s |
+//! | other needs of grace, store failures or panics | a [`Lifecycle`] with its settings |
+//!
+//! The work sees its run as a [`RunContext`]: it reports there, and learns there when to stop.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -28,7 +38,15 @@
 //! assert_eq!(runner.run(id, "The answer?".into()).await?, "The answer? 42.");
 //! # Ok(()) }
 //! ```
+//!
+//! Runs need a Tokio runtime with its timer; the final status of a dropped run is written by a task on it, which
+//! [`Activities::shutdown`](agentexec_activity_core::Activities::shutdown) waits for.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `testing` | the module `testing`, for the tests of your own runners: what was recorded, and a store that fails |
 
+mod answer;
 mod boxed;
 mod context;
 mod ending;
@@ -46,6 +64,7 @@ mod stream;
 pub mod testing;
 mod timeout;
 mod track;
+mod tracked;
 mod usage;
 
 pub use boxed::BoxRun;
@@ -54,13 +73,14 @@ pub use error::{Retryable, RunError, TrackedError, error_chain};
 pub use event::{EVENT_BUFFER, RunEvent};
 pub use fallback::Fallback;
 pub use func::{FnRunner, from_fn};
-pub use lifecycle::{Lifecycle, OnPanic, Tracked};
+pub use lifecycle::{Lifecycle, OnPanic};
 pub use prompts::Prompts;
 pub use retry::{Retried, Retry};
 pub use runner::{Run, RunExt, Runner};
 pub use stream::RunStream;
 pub use timeout::Timeout;
 pub use track::Track;
+pub use tracked::Tracked;
 pub use usage::Usage;
 
 /// The traits that a program needs in scope.

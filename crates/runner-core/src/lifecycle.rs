@@ -3,22 +3,22 @@
 use std::any::Any;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentexec_activity_core::{Activities, AgentId, Attempt, Change, Message, Percent, StopRequest};
+use agentexec_activity_core::{
+    self as activity, Activities, AgentId, Attempt, Change, Message, Percent, Status, StopRequest,
+};
 use futures_util::FutureExt;
 use humantime::format_duration;
 
 use crate::context::{DEFAULT_GRACE, Parts, RunContext, Tracking};
 use crate::ending::Ending;
-use crate::error::{Retryable, RunError, TrackedError};
+use crate::error::{RunError, TrackedError, error_chain};
 use crate::event::{EventSink, RunEvent};
 use crate::grace::{Driven, drive};
 use crate::prompts::Prompts;
-use crate::retry::{Retried, Retry};
-use crate::runner::{Run, RunExt};
-use crate::stream::RunStream;
 
 /// What happens when the work panics (in builds that unwind).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +68,13 @@ pub struct Lifecycle {
     tracking: Tracking,
     on_panic: OnPanic,
     prompts: Arc<Prompts>,
+}
+
+/// How a tracked run ended.
+pub(crate) struct Ended<T, E> {
+    pub(crate) outcome: Result<T, TrackedError<T, E>>,
+    /// The final status, once it is written, for a stream to announce.
+    pub(crate) announce: Option<Status>,
 }
 
 impl From<&Activities> for Lifecycle {
@@ -121,11 +128,14 @@ impl Lifecycle {
     ///
     /// # Errors
     /// [`TrackedError::NotStarted`] before any work was done, when the activity is unknown, running already or
-    /// has ended; see [`Lifecycle`] for the rest.
+    /// has ended, or the store failed; [`TrackedError::Run`] as [`Lifecycle`] says;
+    /// [`TrackedError::Unrecorded`], with the output or the error in it, when the final status could not be
+    /// written.
     ///
     /// # Cancellation
     /// Dropping the future drops the work and marks the activity as canceled, by a write in the background that
-    /// [`Activities::shutdown`] waits for.
+    /// [`Activities::shutdown`] waits for; also when it was still starting. Before its first poll nothing has
+    /// begun.
     pub async fn run<T, E, F, Fut>(&self, id: AgentId, work: F) -> Result<T, TrackedError<T, E>>
     where
         F: FnOnce(RunContext) -> Fut,
@@ -136,7 +146,7 @@ impl Lifecycle {
             let work = work(cx);
             async move { work.await.map_err(RunError::failed) }
         };
-        self.supervise(id, EventSink::default(), work, |error| format!("{error:#}")).await
+        self.supervise(id, EventSink::default(), work, |error| format!("{error:#}")).await.outcome
     }
 
     /// Start, work, final status.
@@ -146,13 +156,15 @@ impl Lifecycle {
         events: EventSink,
         work: F,
         describe: impl Fn(&E) -> String,
-    ) -> Result<T, TrackedError<T, E>>
+    ) -> Ended<T, E>
     where
         F: FnOnce(RunContext) -> Fut,
         Fut: Future<Output = Result<T, RunError<E>>>,
     {
-        let attempt = self.activities.start(id).await.map_err(TrackedError::NotStarted)?;
-        let ending = Ending::owed(&self.activities, id, attempt);
+        let (ending, attempt) = match Ending::start(&self.activities, id).await {
+            Ok(started) => started,
+            Err(error) => return Ended { outcome: Err(TrackedError::NotStarted(error)), announce: None },
+        };
         let cx = self.context(id, attempt, events);
         cx.emit(RunEvent::RunStarted { id, attempt }).await;
 
@@ -162,22 +174,25 @@ impl Lifecycle {
             Some(error) => self.untracked(error),
             None => self.verdict(&cx, &result, describe),
         };
-        let recorded = ending.write(change, message).await;
-        if let Ok(written) = &recorded {
-            cx.emit(RunEvent::RunFinished { status: written.status }).await;
-        }
+        let recorded = ending.write(attempt, change, message).await;
         if let (Some(panic), OnPanic::Resume) = (panic, self.on_panic) {
+            if let Err(error) = recorded {
+                tracing::error!(%id, error = error_chain(&error), "a panic could not be recorded");
+            }
             resume_unwind(panic);
         }
-        match untracked.or(recorded.err()) {
+        let announce = recorded.as_ref().ok().map(|written| written.status);
+        let outcome = match untracked.or(recorded.err()) {
             None => result.map_err(TrackedError::Run),
             Some(source) => Err(TrackedError::Unrecorded { outcome: Box::new(result), source }),
-        }
+        };
+        Ended { outcome, announce }
     }
 
     /// The final status of a run that was stopped since its progress could not be recorded.
-    fn untracked(&self, error: &agentexec_activity_core::Error) -> (Change, Message) {
-        let message = self.activities.messages().error(format!("progress could not be recorded: {error}"));
+    fn untracked(&self, error: &activity::Error) -> (Change, Message) {
+        let text = format!("progress could not be recorded: {}", error_chain(error));
+        let message = self.activities.messages().error(self.activities.redacted(&text));
         (Change::Fail { percentage: None }, message.into())
     }
 
@@ -205,7 +220,7 @@ impl Lifecycle {
     {
         let given = cx.clone();
         // The call of `work` stands inside, since a closure can panic before it gives a future.
-        let work = AssertUnwindSafe(async move { work(given).await }).catch_unwind();
+        let work = pin!(AssertUnwindSafe(async move { work(given).await }).catch_unwind());
         let asked = async {
             tokio::select! {
                 asked = self.activities.stop_requested(cx.id(), cx.attempt()) => cx.cancel(match asked {
@@ -248,8 +263,8 @@ impl Lifecycle {
                 let reason = self.activities.redacted(reason);
                 return (Change::Cancel, messages.canceled(reason).into());
             }
+            error if error.tries() > 1 => text(),
             RunError::TimedOut { after, .. } => messages.timed_out(format_duration(*after)),
-            RunError::Failed { tries, .. } if *tries > 1 => text(),
             RunError::Failed { .. } | RunError::Panicked { .. } => messages.error(text()),
         };
         (Change::Fail { percentage: None }, message.into())
@@ -264,107 +279,4 @@ fn canceled<E>(cx: &RunContext, error: Option<RunError<E>>) -> RunError<E> {
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
-}
-
-/// A runner with the lifecycle around it, made by [`RunExt::tracked`].
-///
-/// It takes the id of a queued activity where an untracked runner takes a context, so a second lifecycle on the
-/// same activity cannot be written by accident. Combinators may also be put on it afterwards; they go inside,
-/// so that the lifecycle stays the outermost.
-#[derive(Debug)]
-pub struct Tracked<R> {
-    runner: Arc<R>,
-    lifecycle: Lifecycle,
-}
-
-impl<R> Clone for Tracked<R> {
-    fn clone(&self) -> Self {
-        Self { runner: Arc::clone(&self.runner), lifecycle: self.lifecycle.clone() }
-    }
-}
-
-impl<R: Run> Tracked<R> {
-    pub(crate) fn new(runner: R, lifecycle: Lifecycle) -> Self {
-        Self { runner: Arc::new(runner), lifecycle }
-    }
-
-    /// Runs as the work of a queued activity.
-    ///
-    /// # Errors
-    /// [`TrackedError::NotStarted`] before any work was done, when the activity is unknown, running already or
-    /// has ended; see [`Lifecycle`] for the rest.
-    ///
-    /// # Cancellation
-    /// Dropping the future drops the work and marks the activity as canceled, by a write in the background that
-    /// [`Activities::shutdown`] waits for.
-    pub async fn run(
-        &self,
-        id: AgentId,
-        input: R::Input,
-    ) -> Result<R::Output, TrackedError<R::Output, R::Error>> {
-        self.run_into(id, input, EventSink::default()).await
-    }
-
-    async fn run_into(
-        &self,
-        id: AgentId,
-        input: R::Input,
-        events: EventSink,
-    ) -> Result<R::Output, TrackedError<R::Output, R::Error>> {
-        let runner = &self.runner;
-        let work = |cx: RunContext| async move { runner.execute(&cx, input).await };
-        self.lifecycle.supervise(id, events, work, |error| runner.describe_error(error)).await
-    }
-
-    /// The same run, event by event. It goes on only while the stream (or its
-    /// [`output`](RunStream::output)) is polled; dropping the stream drops the run.
-    pub fn run_streamed(&self, id: AgentId, input: R::Input) -> RunStream<R::Output, R::Error>
-    where
-        R: 'static,
-    {
-        let (sink, events) = EventSink::channel();
-        let tracked = self.clone();
-        RunStream::new(events, Box::pin(async move { tracked.run_into(id, input, sink).await }))
-    }
-}
-
-/// Combinators that are put on a tracked runner go inside the lifecycle.
-impl<R: Run + Clone> Tracked<R> {
-    fn inside<Q: Run>(self, wrap: impl FnOnce(R) -> Q) -> Tracked<Q> {
-        let runner = Arc::try_unwrap(self.runner).unwrap_or_else(|shared| (*shared).clone());
-        Tracked::new(wrap(runner), self.lifecycle)
-    }
-
-    /// See [`RunExt::retry`].
-    pub fn retry(self, policy: Retry) -> Tracked<Retried<R>>
-    where
-        R::Input: Clone + Sync,
-        R::Error: Retryable,
-    {
-        self.inside(|runner| runner.retry(policy))
-    }
-
-    /// See [`RunExt::retry_if`].
-    pub fn retry_if<P>(self, policy: Retry, retryable: P) -> Tracked<Retried<R>>
-    where
-        R::Input: Clone + Sync,
-        P: Fn(&R::Error) -> bool + Send + Sync + 'static,
-    {
-        self.inside(|runner| runner.retry_if(policy, retryable))
-    }
-
-    /// See [`RunExt::fallback`].
-    pub fn fallback<B>(self, other: B) -> Tracked<crate::Fallback<R, B>>
-    where
-        R::Input: Clone + Sync,
-        B: Run<Input = R::Input, Output = R::Output>,
-        B::Error: Into<R::Error>,
-    {
-        self.inside(|runner| runner.fallback(other))
-    }
-
-    /// See [`RunExt::timeout`].
-    pub fn timeout(self, limit: Duration) -> Tracked<crate::Timeout<R>> {
-        self.inside(|runner| runner.timeout(limit))
-    }
 }

@@ -11,7 +11,15 @@ pub const WRAP_UP: &str = "You have reached the limit of steps for this task. Do
 what you have found so far, give your best final answer now, and say plainly what is missing.";
 
 /// The prompts that a runner uses. Each can be replaced.
+///
+/// ```
+/// use agentexec_runner_core::Prompts;
+///
+/// let mut prompts = Prompts::default();
+/// prompts.wrap_up = "Time is up: answer with what you have.".into();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Prompts {
     /// How to report progress; default [`REPORT_STATUS`].
     pub report_status: String,

@@ -13,8 +13,9 @@ use crate::runner::Run;
 
 /// How often to try again, and how long to wait before that.
 ///
-/// The wait before the n-th retry is drawn from 0 to `base` x 2^(n-1), at most `longest` (full jitter), or what
-/// the other side asks for where that is longer.
+/// The wait before the n-th retry is drawn from 0 to `base` x 2^(n-1), at most `longest` (full jitter), or is what
+/// the other side asks for where that is longer. There is no retry when the run was asked to stop, when its
+/// deadline would pass during the wait, or when the other side asks for more than `patience`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,12 +29,18 @@ pub struct Retry {
     retries: u32,
     base: Duration,
     longest: Duration,
+    patience: Duration,
 }
 
 impl Default for Retry {
-    /// 3 retries, from 1 second on, at most 60 seconds apart.
+    /// 3 retries, from 1 second on, at most 60 seconds apart unless the other side asks for up to 120.
     fn default() -> Self {
-        Self { retries: 3, base: Duration::from_secs(1), longest: Duration::from_secs(60) }
+        Self {
+            retries: 3,
+            base: Duration::from_secs(1),
+            longest: Duration::from_secs(60),
+            patience: Duration::from_secs(120),
+        }
     }
 }
 
@@ -55,6 +62,14 @@ impl Retry {
     #[must_use]
     pub fn longest(mut self, longest: Duration) -> Self {
         self.longest = longest;
+        self
+    }
+
+    /// Sets the longest wait that the other side may ask for; asked for more, the run fails at once. Default: 120
+    /// seconds.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -101,9 +116,12 @@ impl<R: Run> Retried<R> {
             RunError::TimedOut { .. } => None,
             RunError::Canceled { .. } | RunError::Panicked { .. } => return None,
         };
+        if asked.is_some_and(|asked| asked > self.policy.patience) {
+            return None;
+        }
         let wait = self.policy.wait(retry, asked);
-        let in_time = cx.deadline().is_none_or(|deadline| Instant::now() + wait < deadline);
-        in_time.then_some(wait)
+        let before = |deadline| Instant::now().checked_add(wait).is_some_and(|then| then < deadline);
+        cx.deadline().is_none_or(before).then_some(wait)
     }
 
     async fn announce(&self, cx: &RunContext, error: &str, retry: u32, wait: Duration) {
@@ -119,34 +137,31 @@ impl<R: Run> Retried<R> {
 impl<R> Run for Retried<R>
 where
     R: Run,
-    R::Input: Clone + Sync,
+    R::Input: Clone,
 {
     type Input = R::Input;
     type Output = R::Output;
     type Error = R::Error;
 
-    async fn execute(&self, cx: &RunContext, input: R::Input) -> Result<R::Output, RunError<R::Error>> {
-        let mut input = input;
+    async fn execute(&self, cx: &RunContext, mut input: R::Input) -> Result<R::Output, RunError<R::Error>> {
         let mut retry = 1;
         loop {
-            let mut error = match self.runner.execute(cx, input.clone()).await {
+            let error = match self.runner.execute(cx, input.clone()).await {
                 Ok(output) => return Ok(output),
                 Err(error) => error,
             };
-            if let RunError::Failed { tries, .. } = &mut error {
-                *tries = retry;
-            }
-            let Some(wait) = self.next_wait(cx, &error, retry) else { return Err(error) };
+            let Some(wait) = self.next_wait(cx, &error, retry) else { return Err(error.after_tries(retry)) };
             let text = error.describe(|error| self.runner.describe_error(error));
             self.announce(cx, &cx.redacted(&text), retry, wait).await;
             if let Some(resumed) = error.error().and_then(|error| self.runner.resume_after(&input, error)) {
                 input = resumed;
             }
             tokio::select! {
+                biased;
+                () = cx.canceled() => return Err(error.after_tries(retry)),
                 () = sleep(wait) => {}
-                () = cx.canceled() => return Err(error),
             }
-            retry += 1;
+            retry = retry.saturating_add(1);
         }
     }
 

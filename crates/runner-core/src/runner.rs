@@ -1,15 +1,16 @@
 //! The two traits: what a user writes, and what combinators compose.
 
 use std::fmt::Display;
-use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::context::RunContext;
 use crate::error::{Retryable, RunError};
 use crate::fallback::Fallback;
-use crate::lifecycle::{Lifecycle, Tracked};
+use crate::lifecycle::Lifecycle;
 use crate::retry::{Retried, Retry};
 use crate::timeout::Timeout;
+use crate::tracked::Tracked;
 
 /// What carries a run from input to output. This is the trait to implement for a framework of your own: say how
 /// it runs, and put the lifecycle around it with [`RunExt::tracked`].
@@ -58,7 +59,8 @@ pub trait Runner: Send + Sync {
         input: Self::Input,
     ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
 
-    /// Where a retry or a fallback goes on after `error`: an input that holds the work done so far. Nothing, the
+    /// Where a retry or a fallback goes on after `error`: an input that holds the work done so far, taken from
+    /// the error (a fallback behind retries asks with the first `input` and the last `error`). Nothing, the
     /// default, starts afresh.
     fn resume(&self, input: &Self::Input, error: &Self::Error) -> Option<Self::Input> {
         let _ = (input, error);
@@ -115,6 +117,25 @@ impl<R: Runner> Run for R {
     }
 }
 
+/// A runner that is shared is a runner.
+impl<R: Run> Run for Arc<R> {
+    type Input = R::Input;
+    type Output = R::Output;
+    type Error = R::Error;
+
+    async fn execute(&self, cx: &RunContext, input: R::Input) -> Result<R::Output, RunError<R::Error>> {
+        (**self).execute(cx, input).await
+    }
+
+    fn resume_after(&self, input: &R::Input, error: &R::Error) -> Option<R::Input> {
+        (**self).resume_after(input, error)
+    }
+
+    fn describe_error(&self, error: &R::Error) -> String {
+        (**self).describe_error(error)
+    }
+}
+
 /// The combinators. They compose in any order and read as a sentence:
 /// `runner.retry(Retry::default()).fallback(other).timeout(limit).tracked(&activities)`.
 pub trait RunExt: Run + Sized {
@@ -130,7 +151,7 @@ pub trait RunExt: Run + Sized {
         Retried::by_trait(self, policy)
     }
 
-    /// Tries again after an error for which `retryable` holds.
+    /// Tries again after an error for which `retryable` holds, and after a deadline of one try.
     fn retry_if<P>(self, policy: Retry, retryable: P) -> Retried<Self>
     where
         Self::Input: Clone,

@@ -9,15 +9,17 @@ use tokio::sync::mpsc;
 
 use crate::error::TrackedError;
 use crate::event::RunEvent;
+use crate::lifecycle::Ended;
 
-type Outcome<T, E> = Result<T, TrackedError<T, E>>;
-type Running<T, E> = Pin<Box<dyn Future<Output = Outcome<T, E>> + Send>>;
+type Running<T, E> = Pin<Box<dyn Future<Output = Ended<T, E>> + Send>>;
 
 /// A run as a stream of its events, made by [`Tracked::run_streamed`](crate::Tracked::run_streamed).
 ///
 /// The run is driven by whoever polls: by reading events, or by awaiting [`output`](Self::output). A reader
-/// that pauses pauses the run; spawn a task that reads when the run must go on by itself. When the run fails the
-/// stream yields the error as its last item. Dropping it drops the run, which the activity records as canceled.
+/// that pauses pauses the run, deadlines and cancellation included; spawn a task that reads when the run must go
+/// on by itself. The last event is [`RunEvent::RunFinished`], once the final status is written. When the run
+/// fails the stream yields the error as its last item. Dropping it drops the run, which the activity records as
+/// canceled; before its first poll nothing has begun.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,18 +48,19 @@ type Running<T, E> = Pin<Box<dyn Future<Output = Outcome<T, E>> + Send>>;
 #[must_use = "the run goes on only while this is polled"]
 pub struct RunStream<T, E> {
     events: mpsc::Receiver<RunEvent>,
-    run: State<T, E>,
+    state: State<T, E>,
 }
 
 enum State<T, E> {
     Running(Running<T, E>),
-    Ended(Outcome<T, E>),
+    /// The run is over; what it said last may still be unread.
+    Over(Ended<T, E>),
     Reported,
 }
 
 impl<T, E> RunStream<T, E> {
     pub(crate) fn new(events: mpsc::Receiver<RunEvent>, run: Running<T, E>) -> Self {
-        Self { events, run: State::Running(run) }
+        Self { events, state: State::Running(run) }
     }
 
     /// The output, once the run is over; events that were not read are passed over.
@@ -65,18 +68,35 @@ impl<T, E> RunStream<T, E> {
     /// # Errors
     /// Those of [`Tracked::run`](crate::Tracked::run); [`TrackedError::AlreadyReported`] when the stream has
     /// yielded the error already.
-    pub async fn output(mut self) -> Outcome<T, E>
-    where
-        T: Unpin,
-        E: Unpin,
-    {
+    ///
+    /// # Cancellation
+    /// Dropping the future drops the run, as dropping the stream does.
+    pub async fn output(mut self) -> Result<T, TrackedError<T, E>> {
         while let Some(event) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_next(cx)).await {
             event?;
         }
-        match self.run {
-            State::Ended(outcome) => outcome,
-            State::Running(run) => run.await,
-            State::Reported => Err(TrackedError::AlreadyReported),
+        match self.state {
+            State::Over(ended) => ended.outcome,
+            State::Running(_) | State::Reported => Err(TrackedError::AlreadyReported),
+        }
+    }
+
+    /// What is left once the run is over: events that were not read, the last event, the error.
+    fn next_left(&mut self) -> Option<Result<RunEvent, TrackedError<T, E>>> {
+        // Not `poll_recv`, which may hold back what is there when the task has done much in one go.
+        if let Ok(event) = self.events.try_recv() {
+            return Some(Ok(event));
+        }
+        let State::Over(ended) = &mut self.state else { return None };
+        if let Some(status) = ended.announce.take() {
+            return Some(Ok(RunEvent::RunFinished { status }));
+        }
+        if ended.outcome.is_ok() {
+            return None;
+        }
+        match std::mem::replace(&mut self.state, State::Reported) {
+            State::Over(ended) => ended.outcome.err().map(Err),
+            State::Running(_) | State::Reported => None,
         }
     }
 }
@@ -89,36 +109,30 @@ impl<T, E> Stream for RunStream<T, E> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        loop {
-            // What the run has said comes before what it says next, and before its end.
+        if let State::Running(run) = &mut this.state {
+            // What the run has said comes before what it says next.
             if let Poll::Ready(Some(event)) = this.events.poll_recv(cx) {
                 return Poll::Ready(Some(Ok(event)));
             }
-            let State::Running(run) = &mut this.run else { break };
-            match run.as_mut().poll(cx) {
-                Poll::Ready(outcome) => {
-                    this.run = State::Ended(outcome);
-                    this.events.close();
-                }
-                Poll::Pending => {
-                    return this.events.poll_recv(cx).map(|event| event.map(Ok));
-                }
-            }
+            let Poll::Ready(ended) = run.as_mut().poll(cx) else {
+                return match this.events.poll_recv(cx) {
+                    Poll::Ready(Some(event)) => Poll::Ready(Some(Ok(event))),
+                    Poll::Ready(None) | Poll::Pending => Poll::Pending,
+                };
+            };
+            this.state = State::Over(ended);
+            // A task that the work left behind is not waited for, and no longer heard.
+            this.events.close();
         }
-        if let State::Ended(Err(_)) = &this.run
-            && let State::Ended(Err(error)) = std::mem::replace(&mut this.run, State::Reported)
-        {
-            return Poll::Ready(Some(Err(error)));
-        }
-        Poll::Ready(None)
+        Poll::Ready(this.next_left())
     }
 }
 
 impl<T, E> fmt::Debug for RunStream<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.run {
+        let state = match self.state {
             State::Running(_) => "running",
-            State::Ended(_) | State::Reported => "ended",
+            State::Over(_) | State::Reported => "over",
         };
         f.debug_struct("RunStream").field("state", &state).finish_non_exhaustive()
     }

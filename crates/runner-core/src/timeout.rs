@@ -1,5 +1,6 @@
 //! A deadline around a runner.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -33,14 +34,14 @@ impl<R: Run> Run for Timeout<R> {
         let Some(deadline) = Instant::now().checked_add(after) else {
             return self.runner.execute(cx, input).await;
         };
-        let inner = cx.child(Some(deadline));
-        let work = self.runner.execute(&inner, input);
+        let inner = cx.bounded(Some(deadline));
+        let work = pin!(self.runner.execute(&inner, input));
         match drive(work, sleep_until(deadline), || inner.token().cancel(), cx.grace()).await {
             Driven::Finished(result) => result,
             Driven::Stopped(Some(Ok(output))) => Ok(output),
             Driven::Stopped(Some(Err(panicked @ RunError::Panicked { .. }))) => Err(panicked),
-            Driven::Stopped(Some(Err(error))) => Err(RunError::TimedOut { after, error: error.into_error() }),
-            Driven::Stopped(None) => Err(RunError::TimedOut { after, error: None }),
+            Driven::Stopped(Some(Err(error))) => Err(RunError::timed_out(after, error.into_error())),
+            Driven::Stopped(None) => Err(RunError::timed_out(after, None)),
         }
     }
 

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use agentexec_activity_core::{
-    Activity, ActivityStore, AgentId, Attempt, Batch, CancelOutcome, Counts, Detail, Error, ExpiredLease,
-    ListCursor, ListQuery, LogQuery, MemoryStore, Message, NewActivity, Page, RequestId, Scope, StopRequest,
-    Timestamp, WatchFrom, WatchStream, Write, Written,
+    Activity, ActivityStore, AgentId, Attempt, Batch, CancelOutcome, CancelRequest, Counts, Detail, Error,
+    ExpiredLease, ListCursor, ListQuery, LogQuery, MemoryStore, Message, NewActivity, Page, Scope,
+    StopRequest, Timestamp, WatchFrom, WatchStream, Write, Written,
 };
 use async_trait::async_trait;
 
@@ -27,16 +27,24 @@ use async_trait::async_trait;
 /// assert!(activities.update(id, "Working").await.is_ok());
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct FailingStore<S = MemoryStore> {
     store: S,
     demand: Arc<Demand>,
+}
+
+impl Default for FailingStore {
+    /// A new store in memory that works until it is told to fail.
+    fn default() -> Self {
+        Self::new(MemoryStore::new())
+    }
 }
 
 #[derive(Debug, Default)]
 struct Demand {
     fail: AtomicU32,
     lose: AtomicU32,
+    stall: AtomicU32,
 }
 
 impl<S> FailingStore<S> {
@@ -62,11 +70,20 @@ impl<S> FailingStore<S> {
         self.demand.lose.store(operations, Ordering::SeqCst);
     }
 
+    /// Lets the next `operations` take effect and then never answer. `u32::MAX` stands for "until told
+    /// otherwise", 0 for "no more".
+    pub fn stall_next_answers(&self, operations: u32) {
+        self.demand.stall.store(operations, Ordering::SeqCst);
+    }
+
     async fn perform<T>(&self, operation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         if taken(&self.demand.fail) {
             return Err(Error::unavailable("failing", "told to fail"));
         }
         let answer = operation.await;
+        if taken(&self.demand.stall) {
+            return std::future::pending().await;
+        }
         if taken(&self.demand.lose) {
             return Err(Error::unavailable("failing", "told to lose the answer"));
         }
@@ -117,10 +134,9 @@ impl<S: ActivityStore> ActivityStore for FailingStore<S> {
         &self,
         scope: &Scope,
         id: AgentId,
-        request: RequestId,
-        reason: Message,
+        ask: CancelRequest,
     ) -> Result<CancelOutcome, Error> {
-        self.perform(self.store.request_cancel(scope, id, request, reason)).await
+        self.perform(self.store.request_cancel(scope, id, ask)).await
     }
 
     async fn stop_requested(&self, id: AgentId, attempt: Attempt) -> StopRequest {
