@@ -1,5 +1,6 @@
 //! What an agent is, and what a run of it begins with.
 
+use std::fmt;
 use std::sync::Arc;
 
 use agentexec_tools::{DynTool, ToolSet, ToolSetError};
@@ -51,12 +52,12 @@ impl OnMaxTurns {
 ///     .on_max_turns(OnMaxTurns::recover());
 /// # assert_eq!(agent.name(), "Researcher");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Agent {
     definition: Arc<Definition>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Definition {
     name: String,
     instructions: Option<String>,
@@ -144,16 +145,24 @@ impl Agent {
     }
 
     /// What a run begins with: what the user says.
+    #[must_use]
     pub fn input(&self, text: impl Into<String>) -> AgentInput {
         self.resume(Transcript::from_user(text))
     }
 
-    /// A run that goes on from a transcript, for example that of an error. Its turns count anew.
+    /// A run that goes on from a transcript, for example that of an error, or of a run whose user has an answer to
+    /// its answer. Its turns count anew.
+    #[must_use]
     pub fn resume(&self, transcript: Transcript) -> AgentInput {
         AgentInput { agent: self.clone(), state: LoopState::new(transcript) }
     }
 
     /// A run that goes on from a state that was stored. Its turns and its usage count on.
+    ///
+    /// Calls that were asked for and have no output yet are carried out first, perhaps for the second time: the
+    /// process may have died behind the effect and before the answer. A tool guards against that with its
+    /// [`effect_key`](agentexec_tools::ToolContext::effect_key); to give such a call up instead, push an output
+    /// for it (see [`Transcript::open_calls`] and [`Effect`](agentexec_tools::Effect)).
     #[must_use]
     pub fn resume_state(&self, state: LoopState) -> AgentInput {
         AgentInput { agent: self.clone(), state }
@@ -188,13 +197,25 @@ impl Agent {
     /// Its own rules, else the runner's.
     pub(crate) fn rules(&self, default: &TurnRules) -> TurnRules {
         TurnRules {
-            max_turns: self.definition.max_turns.unwrap_or(default.max_turns).max(1),
+            max_turns: self.definition.max_turns.unwrap_or(default.max_turns),
             on_max_turns: self
                 .definition
                 .on_max_turns
                 .clone()
                 .unwrap_or_else(|| default.on_max_turns.clone()),
         }
+    }
+}
+
+/// Without the instructions, which do not belong into a log.
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |tools: &ToolSet| tools.specs().iter().map(|tool| tool.name.clone()).collect::<Vec<_>>();
+        f.debug_struct("Agent")
+            .field("name", &self.definition.name)
+            .field("model", &self.definition.model)
+            .field("tools", &self.definition.tools.as_ref().map(names))
+            .finish_non_exhaustive()
     }
 }
 

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use agentexec_activity_core::Percent;
 use agentexec_runner_core::{RunContext, RunEvent, Runner};
-use agentexec_tools::{CallRequest, FatalToolError, ToolOutput, ToolSet};
-use futures_util::{StreamExt, stream};
+use agentexec_tools::{CallRequest, ToolSet};
 
 use crate::agent::{Agent, AgentInput, DEFAULT_MAX_TURNS, OnMaxTurns};
+use crate::calls::carry_out;
 use crate::error::{AgentError, AgentErrorKind};
 use crate::model::{Model, ModelRequest, ToolChoice};
 use crate::outcome::{AgentRun, Finish};
 use crate::respond::respond;
-use crate::transcript::{ToolCall, ToolOutputItem};
 use crate::turn_loop::{Step, TurnLoop, TurnRules};
 
 /// How many tools of one turn run at the same time unless the runner says otherwise.
@@ -28,6 +26,10 @@ const REPORT_TOOL: &str = "report_activity";
 ///
 /// After each turn that calls tools it reports "Turn N: Processing tool calls", with a percentage computed from
 /// the limit of turns, at most 90 and never below what the agent itself reported.
+///
+/// # Errors
+/// A run fails with an [`AgentError`]: why, the transcript, the turns and what they have cost. A retry or a
+/// fallback goes on from there.
 ///
 /// # Cancellation
 /// When the run's token fires, the model's stream and the tools are dropped and the error holds the transcript so
@@ -74,7 +76,10 @@ impl AgentRunner {
         self
     }
 
-    /// Sets whether each turn reports progress by itself. Default: it does.
+    /// Sets whether each turn that calls tools reports progress by itself. Default: it does.
+    ///
+    /// An agent that runs within a tool of another reports to the same activity. Switch it off for the inner one,
+    /// or its turns count as progress of the whole.
     #[must_use]
     pub fn automatic_progress(mut self, on: bool) -> Self {
         self.automatic_progress = on;
@@ -96,17 +101,17 @@ impl AgentRunner {
     ) -> Result<Finish, AgentErrorKind> {
         let tools = agent.tool_set()?;
         loop {
-            let was_recovering = turns.turns_to_recover();
+            let was_recovering = turns.turns_to_recover().is_some();
             match turns.step(&cx.prompts().wrap_up)? {
                 Step::Done(finish) => return Ok(finish),
                 Step::CallModel { .. } if cx.is_canceled() => return Err(AgentErrorKind::Stopped),
                 Step::CallModel { turn, wrap_up } => {
-                    if let (false, Some(left)) = (was_recovering.is_some(), turns.turns_to_recover()) {
+                    if let (false, Some(left)) = (was_recovering, turns.turns_to_recover()) {
                         cx.emit(RunEvent::Recovering { turns: left }).await;
                     }
                     self.ask(cx, agent, tools, turns, turn, wrap_up).await?;
                 }
-                Step::CallTools { calls } => self.answer(cx, agent, tools, turns, calls).await?,
+                Step::CallTools { calls } => self.answer(cx, tools, turns, &calls).await?,
             }
         }
     }
@@ -131,69 +136,53 @@ impl AgentRunner {
         request.tools = tools.specs();
         request.tool_choice = if free { reset(agent.chosen_tool()) } else { agent.chosen_tool() };
         request.settings = agent.model_settings();
-        let response = respond(cx, &*self.model, request, turn).await?;
+        let (response, told) = respond(cx, &*self.model, request, turn).await?;
         let usage = response.usage;
         let taken = turns.responded(response);
-        if taken.is_err() || turns.state().transcript.open_calls().is_empty() {
+        if told && taken.is_err() {
+            cx.emit(RunEvent::Retracted { turn }).await;
+        }
+        if taken.is_err() || !turns.state().asks_for_tools() {
             cx.emit(RunEvent::TurnFinished { turn, usage }).await;
         }
         taken
     }
 
-    /// Carries out the calls of a turn, together, and takes the answers into the transcript in call order.
+    /// Carries out the calls of a turn and takes the answers into the transcript.
     async fn answer(
         &self,
         cx: &RunContext,
-        agent: &Agent,
         tools: &ToolSet,
         turns: &mut TurnLoop,
-        calls: Vec<ToolCall>,
+        calls: &[CallRequest],
     ) -> Result<(), AgentErrorKind> {
         let turn = turns.next_turn().saturating_sub(1);
-        self.report_turn(cx, agent, turn).await;
+        self.report_turn(cx, turn, turns.rules().max_turns).await;
         let tools = at_hand(tools, turns.turns_to_recover().is_some());
-        let (outputs, fatal) = self.carry_out(cx, &tools, &calls).await;
-        turns.answered(calls.into_iter().zip(outputs).map(|(call, output)| answered(call, output)));
-        if let Some(error) = fatal {
-            return Err(error.into());
-        }
+        let (outputs, fatal) = carry_out(cx, &tools, calls, self.parallel_tools).await;
+        turns.answered(outputs);
         if let Some(report) = turns.state().turns.last() {
             cx.emit(RunEvent::TurnFinished { turn, usage: report.usage }).await;
         }
-        Ok(())
-    }
-
-    /// The outputs of calls, in call order, and the fatal error that cut some of them short.
-    async fn carry_out(
-        &self,
-        cx: &RunContext,
-        tools: &ToolSet,
-        calls: &[ToolCall],
-    ) -> (Vec<Option<ToolOutput>>, Option<FatalToolError>) {
-        let mut outputs: Vec<Option<ToolOutput>> = calls.iter().map(|_| None).collect();
-        let mut answers = stream::iter(calls.iter().cloned().enumerate())
-            .map(|(place, call)| async move { (place, dispatch(cx, tools, &call).await) })
-            .buffer_unordered(self.parallel_tools);
-        while let Some((place, answer)) = answers.next().await {
-            match answer {
-                Ok(output) => {
-                    if let Some(slot) = outputs.get_mut(place) {
-                        *slot = Some(output);
-                    }
-                }
-                // The calls that are still open are dropped with `answers`.
-                Err(fatal) => return (outputs, Some(fatal)),
-            }
+        match fatal {
+            Some(error) => Err(error.into()),
+            // Otherwise a run that was stopped amid its last tools would end as the limit of turns says.
+            None if cx.is_canceled() => Err(AgentErrorKind::Stopped),
+            None => Ok(()),
         }
-        (outputs, None)
     }
 
-    async fn report_turn(&self, cx: &RunContext, agent: &Agent, turn: u32) {
-        if self.automatic_progress {
-            let limit = agent.rules(&self.rules).max_turns;
-            let share = turn.saturating_mul(100) / limit;
-            let percentage = Percent::clamped(i64::from(share.min(AUTOMATIC_PROGRESS_LIMIT)));
-            cx.progress_at_least(format!("Turn {turn}: Processing tool calls"), percentage).await;
+    /// Reports a turn that calls tools. Calls that a transcript came with belong to no turn.
+    async fn report_turn(&self, cx: &RunContext, turn: u32, max_turns: u32) {
+        if self.automatic_progress && turn > 0 {
+            let share = turn.saturating_mul(100) / max_turns;
+            let percentage = share.min(AUTOMATIC_PROGRESS_LIMIT);
+            let report = cx.progress_at_least(format!("Turn {turn}: Processing tool calls"), percentage);
+            // A store that does not answer must not hold up a run that is to stop.
+            tokio::select! {
+                () = report => {}
+                () = cx.canceled() => {}
+            }
         }
     }
 }
@@ -209,27 +198,6 @@ fn reset(choice: &ToolChoice) -> &ToolChoice {
         ToolChoice::Required | ToolChoice::Tool(_) => &ToolChoice::Auto,
         choice => choice,
     }
-}
-
-async fn dispatch(cx: &RunContext, tools: &ToolSet, call: &ToolCall) -> Result<ToolOutput, FatalToolError> {
-    let request = CallRequest::new(call.id.clone(), call.name.clone(), call.arguments.clone());
-    let output = tools.dispatch(cx, request).await?;
-    if cx.is_streamed() {
-        cx.emit(RunEvent::ToolCallFinished {
-            call_id: call.id.clone(),
-            name: call.name.clone(),
-            output: output.text.clone(),
-            is_error: output.is_error,
-        })
-        .await;
-    }
-    Ok(output)
-}
-
-/// The output of a call; of one that a fatal error of another cut short, too, since every call must have one.
-fn answered(call: ToolCall, output: Option<ToolOutput>) -> ToolOutputItem {
-    let output = output.unwrap_or_else(|| ToolOutput::error("Not finished: the run was ended by a tool."));
-    ToolOutputItem { call_id: call.id, name: call.name, output: output.text, is_error: output.is_error }
 }
 
 impl Runner for AgentRunner {
@@ -260,11 +228,13 @@ impl Runner for AgentRunner {
 
     /// Goes on from the transcript: tools that ran are not run again.
     fn resume(&self, input: &AgentInput, error: &AgentError) -> Option<AgentInput> {
+        if !error.is_resumable() {
+            return None;
+        }
         let state = error.state().clone();
-        let state = match error.kind() {
+        Some(input.agent.resume_state(match error.kind() {
             AgentErrorKind::MaxTurns { .. } => state.with_fresh_limit(),
             _ => state,
-        };
-        error.is_resumable().then(|| input.agent.resume_state(state))
+        }))
     }
 }

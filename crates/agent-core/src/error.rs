@@ -20,10 +20,12 @@ pub enum AgentErrorKind {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The turns were used up.
-    #[error("the agent used its {max_turns} turns without a final answer; raise max_turns or let it recover")]
+    #[error("{}", out_of_turns(*max_turns, *wrap_up))]
     MaxTurns {
         /// How many there were.
         max_turns: u32,
+        /// How many more there were to wrap up; 0 when it was not asked to.
+        wrap_up: u32,
     },
     /// The model refused.
     #[error("the model refused: {text}")]
@@ -58,6 +60,14 @@ pub enum AgentErrorKind {
     /// The run was asked to stop.
     #[error("the agent was stopped before it finished")]
     Stopped,
+}
+
+fn out_of_turns(max_turns: u32, wrap_up: u32) -> String {
+    let (limit, way_out) = match wrap_up {
+        0 => (max_turns.to_string(), "raise max_turns or let it recover"),
+        more => (format!("{max_turns}, and {more} to wrap up"), "raise max_turns"),
+    };
+    format!("the agent reached its limit of turns ({limit}) without a final answer; {way_out}")
 }
 
 /// A run of an agent that failed: why, and everything it had done.
@@ -135,10 +145,7 @@ impl Retryable for AgentError {
 
 impl fmt::Display for AgentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            AgentErrorKind::Model(error) => fmt::Display::fmt(error, f),
-            kind => fmt::Display::fmt(kind, f),
-        }
+        fmt::Display::fmt(&self.kind, f)
     }
 }
 

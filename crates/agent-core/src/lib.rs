@@ -34,6 +34,7 @@
 //! ```
 
 mod agent;
+mod calls;
 mod engine;
 mod error;
 pub mod model;

@@ -2,18 +2,19 @@
 
 use agentexec_runner_core::{RunContext, RunEvent};
 use futures_util::StreamExt;
+use tokio::task::coop::consume_budget;
 
 use crate::error::AgentErrorKind;
 use crate::model::{Model, ModelError, ModelErrorKind, ModelEvent, ModelRequest, ModelResponse};
 
-/// Asks the model and tells what it streams. When the response fails or the run is stopped, what was told is
-/// retracted.
+/// Asks the model and tells what it streams, and whether it streamed anything. When the response fails or the
+/// run is stopped, what was told is retracted.
 pub(crate) async fn respond(
     cx: &RunContext,
     model: &dyn Model,
     request: ModelRequest<'_>,
     turn: u32,
-) -> Result<ModelResponse, AgentErrorKind> {
+) -> Result<(ModelResponse, bool), AgentErrorKind> {
     let mut told = false;
     let response = tokio::select! {
         biased;
@@ -23,7 +24,7 @@ pub(crate) async fn respond(
     if told && response.is_err() {
         cx.emit(RunEvent::Retracted { turn }).await;
     }
-    response
+    response.map(|response| (response, told))
 }
 
 async fn fold(
@@ -43,6 +44,8 @@ async fn fold(
         };
         *told = true;
         cx.emit(event).await;
+        // A model whose next event is always there already would otherwise never let the run be canceled.
+        consume_budget().await;
     }
     let message = format!("the answer of {} ended before it was complete", model.id());
     Err(ModelError::new(ModelErrorKind::StreamCut, message))

@@ -1,4 +1,18 @@
-//! A model that follows a script, for the tests of your own agents.
+//! A model that follows a script, for the tests of your own agents: it costs nothing, says the same each time, and
+//! remembers what it was asked.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use agentexec_agent_core::testing::{ScriptedModel, Turn};
+//! use agentexec_agent_core::{Agent, AgentRunner};
+//! use agentexec_runner_core::{Run, RunContext};
+//!
+//! let model = ScriptedModel::new([Turn::text("Hello.")]);
+//! let agent = Agent::new("Greeter").instructions("Greet.");
+//! AgentRunner::new(model.clone()).execute(&RunContext::untracked(), agent.input("Hi")).await?;
+//! assert_eq!(model.requests()[0].instructions.as_deref(), Some("Greet."));
+//! # Ok(()) }
+//! ```
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,26 +21,14 @@ use agentexec_runner_core::Usage;
 use futures_util::stream::{self, BoxStream, StreamExt};
 
 use crate::model::{
-    Model, ModelError, ModelErrorKind, ModelEvent, ModelRequest, ModelResponse, StopReason, ToolChoice,
+    Model, ModelError, ModelErrorKind, ModelEvent, ModelRequest, ModelResponse, ModelSettings, StopReason,
+    ToolChoice,
 };
 use crate::transcript::{Item, ToolCall, Transcript};
 
 /// A model that answers with the next turn of a script, and remembers what it was asked. Clones share both.
 ///
 /// A script that has run out answers with an error that says so.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use agentexec_agent_core::testing::{ScriptedModel, Turn};
-/// use agentexec_agent_core::{Agent, AgentRunner};
-/// use agentexec_runner_core::{Run, RunContext};
-///
-/// let model = ScriptedModel::new([Turn::text("Hello.")]);
-/// let agent = Agent::new("Greeter").instructions("Greet.");
-/// AgentRunner::new(model.clone()).execute(&RunContext::untracked(), agent.input("Hi")).await?;
-/// assert_eq!(model.requests()[0].instructions.as_deref(), Some("Greet."));
-/// # Ok(()) }
-/// ```
 #[derive(Clone, Debug)]
 pub struct ScriptedModel {
     script: Arc<Mutex<Script>>,
@@ -53,6 +55,8 @@ pub struct Asked {
     pub tools: Vec<String>,
     /// The choice of tools.
     pub tool_choice: ToolChoice,
+    /// Sampling and limits.
+    pub settings: ModelSettings,
 }
 
 impl ScriptedModel {
@@ -94,7 +98,7 @@ impl Turn {
         Self::default().and_text(text)
     }
 
-    /// Asks for a tool. Call ids are `call_1`, `call_2` and so on, over the whole script.
+    /// Asks for a tool. The ids of calls are `call_1`, `call_2` and so on, over the whole script.
     pub fn call(name: &str, arguments: &str) -> Self {
         Self::default().and_call(name, arguments)
     }
@@ -127,7 +131,7 @@ impl Turn {
         self
     }
 
-    /// Also adds an item as it is.
+    /// Also adds an item as it is; a tool call without an id is given one.
     #[must_use]
     pub fn and_item(mut self, item: Item) -> Self {
         self.items.push(item);
@@ -141,10 +145,16 @@ impl Turn {
         self
     }
 
-    /// Costs so many tokens.
+    /// Costs so many tokens, none of them cached or spent on reasoning.
     #[must_use]
-    pub fn costing(mut self, input: u64, output: u64) -> Self {
-        self.usage = Usage::new(input, output);
+    pub fn costing(self, input: u64, output: u64) -> Self {
+        self.using(Usage::new(input, output))
+    }
+
+    /// Costs this.
+    #[must_use]
+    pub fn using(mut self, usage: Usage) -> Self {
+        self.usage = usage;
         self
     }
 
@@ -172,8 +182,10 @@ impl Turn {
     fn play(mut self, calls: &mut usize) -> BoxStream<'static, Result<ModelEvent, ModelError>> {
         for item in &mut self.items {
             if let Item::ToolCall(call) = item {
-                *calls += 1;
-                call.id = format!("call_{calls}");
+                if call.id.is_empty() {
+                    *calls += 1;
+                    call.id = format!("call_{calls}");
+                }
                 let (call_id, name, delta) = (call.id.clone(), call.name.clone(), call.arguments.clone());
                 self.deltas.push(ModelEvent::ToolCallStarted { call_id: call_id.clone(), name });
                 self.deltas.push(ModelEvent::ToolCallDelta { call_id, delta });
@@ -209,6 +221,7 @@ impl Model for ScriptedModel {
             transcript: request.items.iter().cloned().collect(),
             tools: request.tools.iter().map(|tool| tool.name.clone()).collect(),
             tool_choice: request.tool_choice.clone(),
+            settings: request.settings.clone(),
         });
         let Some(turn) = script.turns.pop_front() else {
             let message = format!("the script ended after {} requests", script.requests.len() - 1);

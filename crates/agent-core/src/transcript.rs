@@ -14,6 +14,9 @@
 //! assert!(matches!(again.items(), [Item::User(_)]));
 //! ```
 
+use std::collections::VecDeque;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,7 +24,9 @@ use serde_json::Value;
 pub const TRANSCRIPT_VERSION: u32 = 1;
 
 /// The ordered items of a run. It serializes, so a run can be stored and resumed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+///
+/// Its `Debug` form says how many items there are and not what was said; [`Item`]s show everything.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Transcript {
     #[serde(deserialize_with = "known_version")]
     version: u32,
@@ -53,19 +58,34 @@ impl Transcript {
 
     /// The tool calls that no output answers yet, oldest first.
     ///
-    /// Every provider refuses a transcript with an open call, so a transcript that is handed to a caller has
-    /// none.
+    /// An output answers the oldest open call of its id that stands before it, and no other: some servers give
+    /// one id to several calls of a response, or number the calls of each response anew. Every provider refuses
+    /// a transcript with an open call, so a transcript that is handed to a caller has none.
     #[must_use]
     pub fn open_calls(&self) -> Vec<&ToolCall> {
-        let mut open: Vec<&ToolCall> = Vec::new();
+        self.placed_open_calls().map(|(_, call)| call).collect()
+    }
+
+    /// The open calls, each with the number of calls that stand before it.
+    pub(crate) fn placed_open_calls(&self) -> impl Iterator<Item = (usize, &ToolCall)> {
+        // Outputs come in the order of the calls, as a rule, so the one that is looked for is in front.
+        let mut open: VecDeque<(usize, &ToolCall)> = VecDeque::new();
+        let mut calls = 0;
         for item in &self.items {
             match item {
-                Item::ToolCall(call) => open.push(call),
-                Item::ToolOutput(output) => open.retain(|call| call.id != output.call_id),
+                Item::ToolCall(call) => {
+                    open.push_back((calls, call));
+                    calls += 1;
+                }
+                Item::ToolOutput(output) => {
+                    if let Some(answered) = open.iter().position(|(_, call)| call.id == output.call_id) {
+                        open.remove(answered);
+                    }
+                }
                 _ => {}
             }
         }
-        open
+        open.into_iter()
     }
 
     /// The text of the newest assistant items: those after the last user item or tool output.
@@ -76,14 +96,20 @@ impl Transcript {
         texts.reverse();
         texts.concat()
     }
-}
 
-impl Transcript {
-    /// The newest text of the model that is not empty, wherever it stands.
+    /// The text of the newest response of the model that has any, wherever it stands.
     #[must_use]
     pub fn last_text(&self) -> String {
-        let mut texts = self.items.iter().rev().filter_map(Item::assistant_text);
-        texts.find(|text| !text.is_empty()).unwrap_or_default().to_owned()
+        let responses = self.items.rsplit(|item| !item.is_from_model());
+        let mut texts =
+            responses.map(|items| items.iter().filter_map(Item::assistant_text).collect::<String>());
+        texts.find(|text| !text.is_empty()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Transcript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transcript").field("items", &self.items.len()).finish_non_exhaustive()
     }
 }
 
@@ -109,7 +135,7 @@ fn known_version<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::Er
     Ok(version)
 }
 
-/// One item of a transcript.
+/// One item of a transcript. Its `Debug` form shows everything, prompts and arguments included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -272,6 +298,31 @@ mod tests {
             [Item::user("go"), call("a"), call("b"), output("a")].into_iter().collect();
         let open: Vec<_> = transcript.open_calls().iter().map(|call| call.id.clone()).collect();
         assert_eq!(open, ["b"]);
+    }
+
+    #[test]
+    fn an_output_answers_one_call_of_its_id() {
+        let transcript: Transcript =
+            [call("a"), output("a"), call("b"), call("a"), call("a"), output("a")].into_iter().collect();
+        let open: Vec<_> = transcript.placed_open_calls().map(|(place, call)| (place, &*call.id)).collect();
+        assert_eq!(open, [(1, "b"), (3, "a")]);
+    }
+
+    #[test]
+    fn the_last_text_is_that_of_a_whole_response() {
+        let transcript: Transcript = [
+            Item::assistant("One."),
+            Item::user("go on"),
+            Item::assistant("Two, "),
+            Item::assistant("three."),
+            call("a"),
+            output("a"),
+            Item::assistant(""),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(transcript.last_text(), "Two, three.");
+        assert_eq!(Transcript::from_user("hello").last_text(), "");
     }
 
     #[test]

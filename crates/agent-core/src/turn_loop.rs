@@ -8,7 +8,7 @@
 //! use agentexec_agent_core::model::{ModelResponse, StopReason};
 //! use agentexec_agent_core::{Item, LoopState, OnMaxTurns, Step, Transcript, TurnLoop, TurnRules};
 //!
-//! let rules = TurnRules { max_turns: 10, on_max_turns: OnMaxTurns::Fail };
+//! let rules = TurnRules::new(10, OnMaxTurns::Fail);
 //! let mut turns = TurnLoop::new(rules, LoopState::new(Transcript::from_user("hello")));
 //! assert_eq!(turns.step("wrap up").unwrap(), Step::CallModel { turn: 1, wrap_up: false });
 //!
@@ -17,6 +17,7 @@
 //! ```
 
 use agentexec_runner_core::Usage;
+use agentexec_tools::CallRequest;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::OnMaxTurns;
@@ -30,11 +31,20 @@ pub const STATE_VERSION: u32 = 1;
 
 /// How many turns there are, and what happens when they are used up.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TurnRules {
     /// How many responses of the model a run may take.
     pub max_turns: u32,
     /// What happens when they are used up and the model still asks for tools.
     pub on_max_turns: OnMaxTurns,
+}
+
+impl TurnRules {
+    /// So many turns, and this when they are used up.
+    #[must_use]
+    pub fn new(max_turns: u32, on_max_turns: OnMaxTurns) -> Self {
+        Self { max_turns, on_max_turns }
+    }
 }
 
 /// Where a run stands between two steps.
@@ -99,6 +109,11 @@ impl LoopState {
         self.turns.iter().any(|turn| turn.tool_calls > 0)
     }
 
+    /// Whether the newest response asks for tools.
+    pub(crate) fn asks_for_tools(&self) -> bool {
+        self.turns.last().is_some_and(|turn| turn.tool_calls > 0)
+    }
+
     /// The same with the turns counted anew: for another try after the limit was reached.
     pub(crate) fn with_fresh_limit(mut self) -> Self {
         self.counted = 0;
@@ -121,7 +136,7 @@ pub enum Step {
     /// Carry these calls out, then report with [`TurnLoop::answered`].
     CallTools {
         /// The calls that no output answers yet, in order.
-        calls: Vec<ToolCall>,
+        calls: Vec<CallRequest>,
     },
     /// The run is over.
     Done(Finish),
@@ -135,10 +150,17 @@ pub struct TurnLoop {
 }
 
 impl TurnLoop {
-    /// A loop by these rules from this state on.
+    /// A loop by these rules from this state on. A limit of 0 turns is taken as 1.
     #[must_use]
-    pub fn new(rules: TurnRules, state: LoopState) -> Self {
+    pub fn new(mut rules: TurnRules, state: LoopState) -> Self {
+        rules.max_turns = rules.max_turns.max(1);
         Self { rules, state }
+    }
+
+    /// Its rules.
+    #[must_use]
+    pub fn rules(&self) -> &TurnRules {
+        &self.rules
     }
 
     /// Where the run stands.
@@ -153,7 +175,7 @@ impl TurnLoop {
         self.state
     }
 
-    /// How many turns are left for wrapping up, once that has begun.
+    /// How many turns are left for wrapping up; nothing before that has begun.
     #[must_use]
     pub fn turns_to_recover(&self) -> Option<u32> {
         self.state.recovering
@@ -172,7 +194,7 @@ impl TurnLoop {
     /// [`AgentErrorKind::MaxTurns`] when the turns are used up and the rules say [`OnMaxTurns::Fail`], or wrapping
     /// up took its turns too.
     pub fn step(&mut self, wrap_up: &str) -> Result<Step, AgentErrorKind> {
-        let calls: Vec<ToolCall> = self.state.transcript.open_calls().into_iter().cloned().collect();
+        let calls: Vec<CallRequest> = self.state.transcript.placed_open_calls().map(request).collect();
         if !calls.is_empty() {
             return Ok(Step::CallTools { calls });
         }
@@ -207,39 +229,48 @@ impl TurnLoop {
     }
 
     fn out_of_turns(&self) -> AgentErrorKind {
-        AgentErrorKind::MaxTurns { max_turns: self.rules.max_turns }
+        let wrap_up = match (&self.rules.on_max_turns, self.state.recovering) {
+            (OnMaxTurns::Recover { turns, .. }, Some(_)) => (*turns).max(1),
+            _ => 0,
+        };
+        AgentErrorKind::MaxTurns { max_turns: self.rules.max_turns, wrap_up }
     }
 
-    /// Takes the model's response into the transcript.
+    /// Takes the model's response into the transcript, and what it cost into the turns.
     ///
     /// # Errors
     /// When the response is not one to go on from: a refusal, a response that was cut off, or one that a filter
-    /// stopped. Its text is kept in the transcript; its tool calls are not, and are not run.
+    /// stopped. Nothing of it gets into the transcript and it does not count against the limit of turns, so its
+    /// tool calls are not run and whoever goes on asks the same again: providers refuse a transcript that ends in
+    /// half an answer. Its text is in the error.
     pub fn responded(&mut self, response: ModelResponse) -> Result<(), AgentErrorKind> {
         let ModelResponse { items, stop, usage, model, request_id } = response;
-        self.state.counted = self.state.counted.saturating_add(1);
-        self.state.recovering = self.state.recovering.map(|left| left.saturating_sub(1));
         let unusable = unusable(&stop, &items);
-        let kept = |item: &Item| unusable.is_none() || matches!(item, Item::Assistant(_));
-        let items: Vec<Item> = items.into_iter().filter(kept).collect();
+        let items = if unusable.is_none() { items } else { Vec::new() };
         let calls = items.iter().filter(|item| matches!(item, Item::ToolCall(_))).count();
         let mut report = TurnReport::new(usage, u32::try_from(calls).unwrap_or(u32::MAX));
         (report.model, report.request_id) = (model, request_id);
         self.state.turns.push(report);
+        if let Some(error) = unusable {
+            return Err(error);
+        }
+        self.state.counted = self.state.counted.saturating_add(1);
+        self.state.recovering = self.state.recovering.map(|left| left.saturating_sub(1));
         self.state.transcript.extend(items);
         let goes_on = calls > 0 || stop == StopReason::Pause;
         self.state.phase = if goes_on { Phase::Ask } else { Phase::Final };
-        unusable.map_or(Ok(()), |kind| {
-            // Whoever goes on from here asks the model again.
-            self.state.phase = Phase::Ask;
-            Err(kind)
-        })
+        Ok(())
     }
 
-    /// Takes the answers of tools into the transcript.
+    /// Takes the answers of tools into the transcript. Calls that it leaves open come with the next
+    /// [`step`](Self::step) again.
     pub fn answered(&mut self, outputs: impl IntoIterator<Item = ToolOutputItem>) {
         self.state.transcript.extend(outputs.into_iter().map(Item::ToolOutput));
     }
+}
+
+fn request((place, call): (usize, &ToolCall)) -> CallRequest {
+    CallRequest::new(&call.id, &call.name, &call.arguments).at(place)
 }
 
 /// Why a response is not one to go on from.

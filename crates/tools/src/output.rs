@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::error::Error as StdError;
 use std::fmt;
 
 use serde::Serialize;
@@ -26,6 +27,14 @@ impl ToolOutput {
     /// An answer that says what went wrong, for the model to act on.
     pub fn error(text: impl Into<String>) -> Self {
         Self { text: text.into(), is_error: true }
+    }
+
+    /// An error that says nothing would pass for a success where the protocol has no flag for errors.
+    pub(crate) fn or_failed(mut self, name: &str) -> Self {
+        if self.is_error && self.text.trim().is_empty() {
+            self.text = format!("Tool '{name}' failed without a message.");
+        }
+        self
     }
 
     /// Cuts the text to `limit` bytes, on a character boundary, and says so behind it.
@@ -70,13 +79,28 @@ impl ToolError {
         &self.message
     }
 
-    /// Any error as a tool's error: the alternate form says it all, and a [`ToolError`] stays what it is.
+    /// Any error as a tool's error: the alternate form says it all, and what is fatal stays fatal.
     fn from_any<E: fmt::Display + 'static>(error: E) -> Self {
-        match (&error as &dyn Any).downcast_ref::<Self>() {
-            Some(error) => error.clone(),
-            None => Self::new(format!("{error:#}")),
-        }
+        Self { message: format!("{error:#}"), fatal: holds_fatal(&error) }
     }
+}
+
+/// Whether it is a fatal error, or one of the types that hold any error and it holds a fatal one.
+fn holds_fatal(error: &dyn Any) -> bool {
+    if let Some(error) = error.downcast_ref::<ToolError>() {
+        error.fatal
+    } else if let Some(error) = error.downcast_ref::<anyhow::Error>() {
+        // The first looks at what was added as context, which the chain does not show as what it is.
+        error.downcast_ref().is_some_and(ToolError::is_fatal) || error.chain().any(is_fatal)
+    } else if let Some(error) = error.downcast_ref::<Box<dyn StdError + Send + Sync>>() {
+        anyhow::Chain::new(&**error).any(is_fatal)
+    } else {
+        false
+    }
+}
+
+fn is_fatal(error: &(dyn StdError + 'static)) -> bool {
+    error.downcast_ref().is_some_and(ToolError::is_fatal)
 }
 
 impl fmt::Display for ToolError {
@@ -85,14 +109,13 @@ impl fmt::Display for ToolError {
     }
 }
 
-impl std::error::Error for ToolError {}
+impl StdError for ToolError {}
 
 /// What a tool may return: text, a number, a bool, nothing, JSON ([`Json`]), a [`ToolOutput`], or a `Result` of
 /// these with any error that can be displayed.
 ///
 /// An error is shown to the model in its alternate form (`{:#}`), which for `anyhow` is the chain of causes. A
-/// [`ToolError::fatal`] ends the run; inside an `anyhow::Error` it counts as an ordinary error, so return it as
-/// it is.
+/// [`ToolError::fatal`] ends the run, also from inside an `anyhow::Error` or a `Box<dyn Error + Send + Sync>`.
 #[diagnostic::on_unimplemented(
     message = "a tool cannot return `{Self}`",
     note = "return text, a number, `Json(value)` for a serializable value, a `ToolOutput`, or a `Result` of these"
@@ -151,7 +174,8 @@ macro_rules! shown_as_text {
     )*};
 }
 
-shown_as_text!(&'static str, Cow<'static, str>, bool, i32, i64, u32, u64, usize, f32, f64);
+shown_as_text!(&'static str, Cow<'static, str>, bool, f32, f64);
+shown_as_text!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize);
 
 impl IntoToolOutput for String {
     fn into_tool_output(self) -> Result<ToolOutput, ToolError> {

@@ -1,12 +1,13 @@
 //! Finding a tool by name and running it under its limits.
 
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agentexec_runner_core::RunContext;
 use futures_util::FutureExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::arguments;
 use crate::context::ToolContext;
@@ -15,7 +16,7 @@ use crate::spec::{NAME_LIMIT, ToolSpec};
 use crate::tool::DynTool;
 
 /// A call of a tool, as a model asked for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallRequest {
     /// The id of the call.
@@ -24,12 +25,33 @@ pub struct CallRequest {
     pub name: String,
     /// The arguments: meant to be a JSON object, not checked; empty means `{}`.
     pub arguments: String,
+    /// How many calls the run asked for before this one.
+    pub place: usize,
 }
 
 impl CallRequest {
-    /// A call of this id of the tool of this name.
+    /// A call of this id of the tool of this name, the first of its run.
     pub fn new(call_id: impl Into<String>, name: impl Into<String>, arguments: impl Into<String>) -> Self {
-        Self { call_id: call_id.into(), name: name.into(), arguments: arguments.into() }
+        Self { call_id: call_id.into(), name: name.into(), arguments: arguments.into(), place: 0 }
+    }
+
+    /// Sets how many calls the run asked for before this one: it tells calls of one id apart in
+    /// [`ToolContext::effect_key`].
+    #[must_use]
+    pub fn at(mut self, place: usize) -> Self {
+        self.place = place;
+        self
+    }
+}
+
+/// Without the arguments, which do not belong into a log.
+impl fmt::Debug for CallRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallRequest")
+            .field("call_id", &self.call_id)
+            .field("name", &self.name)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
     }
 }
 
@@ -129,29 +151,27 @@ impl ToolSet {
     /// Only when the tool declared its error fatal.
     ///
     /// # Cancellation
-    /// When the run's token fires the tool is dropped, and the answer says so. Dropping the future drops the
-    /// tool.
+    /// When the run's token fires the tool is polled once more, so that it can hand back what it has, and is
+    /// dropped; the answer says so. In a run whose token has fired it is not called. Dropping the future drops
+    /// the tool.
     pub async fn dispatch(&self, cx: &RunContext, call: CallRequest) -> Result<ToolOutput, FatalToolError> {
         let Some(tool) = self.get(&call.name) else {
             return Ok(ToolOutput::error(self.unknown(&call.name)));
         };
-        let name = &tool.spec().name;
-        let arguments = match arguments::parse(&call.arguments) {
-            Ok(arguments) => arguments,
-            Err(reason) => return Ok(ToolOutput::error(misfit(name, &reason))),
-        };
-        let cx = ToolContext::new(cx.clone(), call.call_id);
+        let (name, limit) = (&tool.spec().name, tool.settings().output_limit);
         let answer = tokio::select! {
             biased;
-            answer = run(tool, arguments, cx.clone()) => answer,
-            () = cx.canceled() => Ok(ToolOutput::error(format!("Tool '{name}' was canceled before it finished."))),
+            answer = run(tool, cx, call), if !cx.is_canceled() => answer,
+            () = cx.canceled() => Err(ToolError::new(format!("Tool '{name}' was canceled before it finished."))),
         };
-        match answer {
-            Ok(output) => Ok(output.cut(tool.settings().output_limit)),
-            Err(error) if error.is_fatal() => {
-                Err(FatalToolError { name: name.clone(), message: error.message().to_owned() })
-            }
-            Err(error) => Ok(ToolOutput::error(error.message()).cut(tool.settings().output_limit)),
+        let (output, fatal) = match answer {
+            Ok(output) => (output, false),
+            Err(error) => (ToolOutput::error(error.message()), error.is_fatal()),
+        };
+        let output = output.or_failed(name).cut(limit);
+        match fatal {
+            true => Err(FatalToolError { name: name.clone(), message: output.text }),
+            false => Ok(output),
         }
     }
 
@@ -166,30 +186,37 @@ impl ToolSet {
 }
 
 /// Runs a tool under its timeout, and lets a panic be its answer.
-async fn run(tool: &DynTool, arguments: serde_json::Value, cx: ToolContext) -> Result<ToolOutput, ToolError> {
-    let name = &tool.spec().name;
+async fn run(tool: &DynTool, cx: &RunContext, call: CallRequest) -> Result<ToolOutput, ToolError> {
+    let (name, limit) = (&tool.spec().name, tool.settings().timeout);
+    let arguments = arguments::parse(&call.arguments).map_err(|reason| misfit(name, &reason))?;
+    let part = cx.child(limit.and_then(|limit| Instant::now().checked_add(limit)));
+    // What the tool has set going hears when the call is given up. After an answer it may go on.
+    let given_up = part.token().clone().drop_guard();
+    let cx = ToolContext::of_call(part, call);
     // Reading the arguments and calling the function stand inside: both are the user's code and may panic.
     let call = AssertUnwindSafe(async {
         match tool.prepare(arguments, cx) {
             Ok(called) => called.await,
-            Err(reason) => Err(ToolError::new(misfit(name, &reason))),
+            Err(reason) => Err(misfit(name, &reason)),
         }
     })
     .catch_unwind();
-    let answer = match tool.settings().timeout {
+    let answer = match limit {
         Some(limit) => timeout(limit, call).await.map_err(|_| timed_out(name, limit))?,
         None => call.await,
     };
-    answer.unwrap_or_else(|_| {
+    let answer = answer.map_err(|_| {
         tracing::error!(tool = %name, "a tool panicked");
-        Err(ToolError::new(format!("Tool '{name}' failed: it panicked.")))
-    })
+        ToolError::new(format!("Tool '{name}' failed: it panicked."))
+    })?;
+    given_up.disarm();
+    answer
 }
 
-fn misfit(name: &str, reason: &str) -> String {
-    format!(
+fn misfit(name: &str, reason: &str) -> ToolError {
+    ToolError::new(format!(
         "The arguments of '{name}' do not fit: {reason}. Call it again with an object that matches its schema."
-    )
+    ))
 }
 
 fn timed_out(name: &str, limit: Duration) -> ToolError {

@@ -53,6 +53,37 @@ impl Default for ToolSettings {
     }
 }
 
+impl ToolSettings {
+    /// Sets how long a call may take. Default: [`DEFAULT_TIMEOUT`].
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Lets a call take as long as the run.
+    #[must_use]
+    pub fn no_timeout(mut self) -> Self {
+        self.timeout = None;
+        self
+    }
+
+    /// Sets the most bytes of an answer; the rest is cut, and the answer says so. Default:
+    /// [`DEFAULT_OUTPUT_LIMIT`].
+    #[must_use]
+    pub fn output_limit(mut self, bytes: usize) -> Self {
+        self.output_limit = bytes;
+        self
+    }
+
+    /// Sets what carrying a call out twice would do. Default: [`Effect::Once`].
+    #[must_use]
+    pub fn effect(mut self, effect: Effect) -> Self {
+        self.effect = effect;
+        self
+    }
+}
+
 /// A tool as a type of its own: for tools with state, or with settings that belong to them. A function is
 /// shorter: [`tool`](crate::tool()).
 ///
@@ -75,12 +106,13 @@ impl Default for ToolSettings {
 ///
 /// impl Tool for Weather {
 ///     type Args = WeatherArgs;
+///     type Output = anyhow::Result<Json<Report>>;
 ///
 ///     fn name(&self) -> String {
 ///         "get_weather".into()
 ///     }
 ///
-///     async fn call(&self, args: WeatherArgs, cx: ToolContext) -> anyhow::Result<Json<Report>> {
+///     async fn call(&self, args: WeatherArgs, cx: ToolContext) -> Self::Output {
 ///         cx.note(format!("Asking {} about {}", self.station, args.city)).await;
 ///         Ok(Json(Report { celsius: 21.0 }))
 ///     }
@@ -92,6 +124,8 @@ impl Default for ToolSettings {
 pub trait Tool: Send + Sync + 'static {
     /// Its arguments. Doc comments on the type and its fields are what the model reads.
     type Args: DeserializeOwned + JsonSchema + Send + 'static;
+    /// What it answers: text, [`Json`](crate::Json), or a `Result` of such; see [`IntoToolOutput`].
+    type Output: IntoToolOutput;
 
     /// Its name, `[a-zA-Z0-9_-]{1,64}`.
     fn name(&self) -> String;
@@ -108,7 +142,7 @@ pub trait Tool: Send + Sync + 'static {
 
     /// Carries a call out. It is dropped when its timeout passes or the run is canceled: spawn what must not be
     /// interrupted.
-    fn call(&self, args: Self::Args, cx: ToolContext) -> impl Future<Output: IntoToolOutput> + Send;
+    fn call(&self, args: Self::Args, cx: ToolContext) -> impl Future<Output = Self::Output> + Send;
 }
 
 fn description_of(schema: &Schema) -> String {
@@ -133,20 +167,14 @@ impl DynTool {
         F: Fn(A, ToolContext) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<ToolOutput, ToolError>> + Send + 'static,
     {
-        let parameters = schema_of::<A>();
-        let spec = Arc::new(ToolSpec::new(name, description, parameters));
-        let call = {
-            let spec = Arc::clone(&spec);
-            move |arguments, cx| {
-                let args = arguments::read(&spec.parameters, arguments)?;
-                Ok(call(args, cx).boxed())
-            }
-        };
-        Self { spec, settings, call: Arc::new(call) }
+        let spec = ToolSpec::new(name, description, schema_of::<A>());
+        let call = move |arguments, cx| Ok(call(arguments::read(arguments)?, cx).boxed());
+        Self { spec: Arc::new(spec), settings, call: Arc::new(call) }
     }
 
     /// A tool whose schema is not known from a Rust type: one that was described elsewhere. Its arguments are a
-    /// JSON object that nothing was checked of.
+    /// JSON object that was not held against the schema; only the nulls that strict dialects add to it are gone
+    /// ([`Schema::drop_nulls`]).
     pub fn untyped<F, Fut, R>(spec: ToolSpec, call: F) -> Self
     where
         F: Fn(Value, ToolContext) -> Fut + Send + Sync + 'static,
@@ -172,37 +200,33 @@ impl DynTool {
         &self.settings
     }
 
-    /// Sets how long a call may take. Default: [`DEFAULT_TIMEOUT`].
+    /// See [`ToolSettings::timeout`].
     #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.settings.timeout = Some(timeout);
-        self
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { settings: self.settings.timeout(timeout), ..self }
     }
 
-    /// Lets a call take as long as the run.
+    /// See [`ToolSettings::no_timeout`].
     #[must_use]
-    pub fn no_timeout(mut self) -> Self {
-        self.settings.timeout = None;
-        self
+    pub fn no_timeout(self) -> Self {
+        Self { settings: self.settings.no_timeout(), ..self }
     }
 
-    /// Sets the most bytes of an answer; the rest is cut, and the answer says so. Default:
-    /// [`DEFAULT_OUTPUT_LIMIT`].
+    /// See [`ToolSettings::output_limit`].
     #[must_use]
-    pub fn output_limit(mut self, bytes: usize) -> Self {
-        self.settings.output_limit = bytes;
-        self
+    pub fn output_limit(self, bytes: usize) -> Self {
+        Self { settings: self.settings.output_limit(bytes), ..self }
     }
 
-    /// Sets what carrying a call out twice would do. Default: [`Effect::Once`].
+    /// See [`ToolSettings::effect`].
     #[must_use]
-    pub fn effect(mut self, effect: Effect) -> Self {
-        self.settings.effect = effect;
-        self
+    pub fn effect(self, effect: Effect) -> Self {
+        Self { settings: self.settings.effect(effect), ..self }
     }
 
     /// The call, ready to be awaited; in words for the model when the arguments do not fit.
-    pub(crate) fn prepare(&self, arguments: Value, cx: ToolContext) -> Result<Called, String> {
+    pub(crate) fn prepare(&self, mut arguments: Value, cx: ToolContext) -> Result<Called, String> {
+        self.spec.parameters.drop_nulls(&mut arguments);
         (self.call)(arguments, cx)
     }
 }

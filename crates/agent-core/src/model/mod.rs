@@ -4,10 +4,41 @@
 //! A provider implements [`Model`] and nothing more: the turn loop, tool dispatch, recovery, events and usage
 //! exist once, in this crate. Enums that a provider may add to are open, and a missing optional field is a
 //! default.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use agentexec_agent_core::model::{Model, ModelError, ModelEvent, ModelRequest, ModelResponse, StopReason};
+//! use agentexec_agent_core::{Agent, AgentRunner, Item};
+//! use agentexec_runner_core::{Run, RunContext};
+//! use futures_util::stream::{self, BoxStream, StreamExt};
+//!
+//! /// Counts what it was told.
+//! #[derive(Debug)]
+//! struct Counting;
+//!
+//! impl Model for Counting {
+//!     fn id(&self) -> String {
+//!         "example:counting".into()
+//!     }
+//!
+//!     fn respond<'a>(&'a self, request: ModelRequest<'a>) -> BoxStream<'a, Result<ModelEvent, ModelError>> {
+//!         let text = format!("{} item", request.items.len());
+//!         let response = ModelResponse::new(vec![Item::assistant(&text)], StopReason::EndTurn);
+//!         let events = [ModelEvent::TextDelta(text), ModelEvent::Completed(Box::new(response))];
+//!         stream::iter(events.map(Ok)).boxed()
+//!     }
+//! }
+//!
+//! let run = AgentRunner::new(Counting);
+//! let run = run.execute(&RunContext::untracked(), Agent::new("Counter").input("Hello")).await?;
+//! assert_eq!(run.output, "1 item");
+//! # Ok(()) }
+//! ```
 
 mod error;
 
 use std::fmt;
+use std::sync::Arc;
 
 use agentexec_runner_core::Usage;
 use futures_util::stream::BoxStream;
@@ -28,11 +59,24 @@ pub trait Model: Send + Sync + fmt::Debug + 'static {
     /// The stream yields deltas and then, as its last item, exactly one [`ModelEvent::Completed`] or one error.
     /// A response is *committed* when `Completed` arrives; deltas of a stream that ends otherwise do not count.
     /// A model that does not stream yields its text as one delta. Dropping the stream aborts the request.
+    ///
+    /// Events are taken one at a time and not kept, so a flood of them costs no memory; limits on their number
+    /// and on the size of the response are the model's to set.
     fn respond<'a>(&'a self, request: ModelRequest<'a>) -> BoxStream<'a, Result<ModelEvent, ModelError>>;
 }
 
+impl<M: Model + ?Sized> Model for Arc<M> {
+    fn id(&self) -> String {
+        (**self).id()
+    }
+
+    fn respond<'a>(&'a self, request: ModelRequest<'a>) -> BoxStream<'a, Result<ModelEvent, ModelError>> {
+        (**self).respond(request)
+    }
+}
+
 /// What a model is asked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct ModelRequest<'a> {
     /// The model to ask in place of the one that the provider was built with.
@@ -61,6 +105,19 @@ impl<'a> ModelRequest<'a> {
             tool_choice: &ToolChoice::Auto,
             settings: &DEFAULT_SETTINGS,
         }
+    }
+}
+
+/// Without the instructions and what was said, which do not belong into a log.
+impl fmt::Debug for ModelRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelRequest")
+            .field("model", &self.model)
+            .field("items", &self.items.len())
+            .field("tools", &self.tools.len())
+            .field("tool_choice", self.tool_choice)
+            .field("settings", self.settings)
+            .finish_non_exhaustive()
     }
 }
 

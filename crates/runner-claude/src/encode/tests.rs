@@ -78,20 +78,20 @@ fn a_whole_body() {
           "name": "add",
           "description": "Does add.",
           "input_schema": {
-            "additionalProperties": false,
+            "type": "object",
             "properties": {},
             "required": [],
-            "type": "object"
+            "additionalProperties": false
           }
         },
         {
           "name": "sub",
           "description": "Does sub.",
           "input_schema": {
-            "additionalProperties": false,
+            "type": "object",
             "properties": {},
             "required": [],
-            "type": "object"
+            "additionalProperties": false
           },
           "cache_control": {
             "type": "ephemeral"

@@ -5,6 +5,7 @@ mod anthropic;
 mod hostile;
 mod nulls;
 mod openai;
+mod order;
 mod plain;
 mod support;
 mod types;

@@ -1,0 +1,60 @@
+//! An agent that runs within a tool of another.
+
+use agentexec_activity_core::Status;
+use agentexec_agent_core::testing::{ScriptedModel, Turn};
+use agentexec_agent_core::{Agent, AgentErrorKind, AgentRunner, OnMaxTurns};
+use agentexec_runner_core::Run;
+use agentexec_tools::{DynTool, ToolContext, tool};
+
+use crate::support::{Nothing, QUESTION, Scene, add, adding, play, play_beside};
+
+/// A tool that hands the question to this agent, whose model answers with these turns.
+fn delegate(agent: Agent, turns: fn() -> Vec<Turn>) -> DynTool {
+    tool("delegate", "", move |_: Nothing, cx: ToolContext| {
+        let runner = AgentRunner::new(ScriptedModel::new(turns())).automatic_progress(false);
+        let input = agent.input(QUESTION);
+        async move { runner.execute(&cx, input).await.map(|run| run.output).map_err(|error| error.to_string()) }
+    })
+}
+
+/// What the inner agent comes to is the answer of a tool, not the end of the run.
+#[tokio::test]
+async fn its_limit_of_turns_is_not_that_of_the_whole() {
+    let turns = || vec![Turn::text("So far 3.").and_call("add", r#"{"a": 1, "b": 2}"#)];
+    let inner = || Agent::new("Inner").tool(add()).max_turns(1);
+    let outer = |inner| Agent::new("Outer").tool(delegate(inner, turns));
+    let script = || [Turn::call("delegate", "{}"), Turn::text("About 3.")];
+
+    let seen = play(|| Scene::new(outer(inner().on_max_turns(OnMaxTurns::Partial)), script())).await;
+    assert_eq!(seen.said()[2], "output call_1: So far 3.");
+    assert_eq!(seen.run().output, "About 3.");
+    assert_eq!(seen.messages.last().unwrap(), "Task completed successfully.");
+    assert_eq!(seen.percentages, [0, 0, 10, 100]);
+
+    let seen = play(|| Scene::new(outer(inner()), script())).await;
+    assert!(
+        seen.said()[2].starts_with("output call_1!: the agent reached its limit of turns (1)"),
+        "{:?}",
+        seen.said()
+    );
+    assert_eq!(seen.statuses.last(), Some(&Status::Complete));
+}
+
+#[tokio::test]
+async fn it_stops_with_the_whole() {
+    let turns = || vec![adding(), Turn::never()];
+    let agent = || Agent::new("Outer").tool(delegate(Agent::new("Inner").tool(add()), turns).no_timeout());
+    let script = || [Turn::call("delegate", "{}"), Turn::text("unreachable")];
+    let seen = play_beside(
+        || Scene::new(agent(), script()),
+        AgentRunner::new,
+        async |activities, id| {
+            let all = agentexec_activity_core::Scope::all();
+            activities.request_cancel(&all, id, "no longer needed").await.unwrap();
+        },
+    )
+    .await;
+    assert!(matches!(seen.kind(), AgentErrorKind::Stopped), "{:?}", seen.kind());
+    assert_eq!(seen.said()[2], "output call_1!: the agent was stopped before it finished");
+    assert_eq!(seen.statuses.last(), Some(&Status::Canceled));
+}
