@@ -98,7 +98,8 @@ impl Activities {
         UpdateActivity::new(self, id, Requested::Fail, Some(message.into()))
     }
 
-    /// Records that it was stopped. This does not stop the work: ask for that with
+    /// Records at once that it was stopped, for work that you drive yourself. A run under a lifecycle is then asked
+    /// to stop, and its caller hears that its own ending could not be recorded; to cancel it properly use
     /// [`request_cancel`](Self::request_cancel).
     pub fn cancel(&self, id: AgentId, reason: impl fmt::Display) -> UpdateActivity<'_> {
         let message = self.messages().canceled(self.redacted(&reason.to_string()));

@@ -60,8 +60,9 @@ pub enum Error {
         /// The cursor that was asked for.
         cursor: WatchCursor,
     },
-    /// The store could not be reached or failed. The operation may have been carried out all the same; repeating
-    /// it is safe.
+    /// The store could not be reached or failed. The operation may have been carried out all the same. A create
+    /// with an id of yours ([`CreateActivity::id`](crate::CreateActivity::id)) and the same
+    /// [`Write`](crate::Write) can be sent again safely; calling `update` or `complete` again is another write.
     #[error("the {store} store failed")]
     Unavailable {
         /// Which store.

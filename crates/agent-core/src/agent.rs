@@ -22,7 +22,8 @@ pub enum OnMaxTurns {
     Fail,
     /// The run completes with what the model said last; the activity's log says "Max turns reached".
     Partial,
-    /// The model is asked to wrap up and gets so many more turns, with no tool but `report_activity`.
+    /// The model is asked to wrap up and gets so many more turns, with no tool but `report_activity`. The run
+    /// completes with that answer, and fails when these turns pass without one.
     Recover {
         /// How many more turns; 0 is taken as 1.
         turns: u32,
@@ -96,7 +97,8 @@ impl Agent {
         self.change(|agent| agent.instructions = Some(instructions.into()))
     }
 
-    /// Sets the name of the model, in the provider's words. Default: the runner's.
+    /// Sets the name of the model, in the provider's words. Default: the runner's. Every runner that carries the agent
+    /// out asks for it, a fallback too: leave it out where the fallback is another model.
     #[must_use]
     pub fn model(self, model: impl Into<String>) -> Self {
         self.change(|agent| agent.model = Some(model.into()))

@@ -226,6 +226,11 @@ impl Runner for AgentRunner {
         Ok(AgentRun { output, finish, transcript: state.transcript, turns: state.turns })
     }
 
+    /// A tool that ends the run ends it for every model.
+    fn ends_the_run(&self, error: &AgentError) -> bool {
+        matches!(error.kind(), AgentErrorKind::FatalTool(_))
+    }
+
     /// Goes on from the transcript: tools that ran are not run again.
     fn resume(&self, input: &AgentInput, error: &AgentError) -> Option<AgentInput> {
         if !error.is_resumable() {

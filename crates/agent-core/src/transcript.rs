@@ -97,10 +97,12 @@ impl Transcript {
         texts.concat()
     }
 
-    /// The text of the newest response of the model that has any, wherever it stands.
+    /// The text of the newest response of the model that has any, since the user spoke last.
     #[must_use]
     pub fn last_text(&self) -> String {
-        let responses = self.items.rsplit(|item| !item.is_from_model());
+        let spoken = self.items.iter().rposition(|item| matches!(item, Item::User(_)));
+        let since = self.items.get(spoken.map_or(0, |place| place + 1)..).unwrap_or_default();
+        let responses = since.rsplit(|item| !item.is_from_model());
         let mut texts =
             responses.map(|items| items.iter().filter_map(Item::assistant_text).collect::<String>());
         texts.find(|text| !text.is_empty()).unwrap_or_default()

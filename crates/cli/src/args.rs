@@ -49,7 +49,8 @@ pub(crate) struct Run {
     pub(crate) prompt: String,
 
     /// The model: `claude:NAME`, `openai:NAME` (Responses) or `openai-chat:NAME` (Chat Completions, and compatible
-    /// servers); without `:NAME` the provider's default. Not given, the key that is set decides.
+    /// servers); without `:NAME` the provider's default. Not given, the key that is set decides; of
+    /// two, Anthropic's.
     #[arg(long, value_name = "PROVIDER:NAME")]
     pub(crate) model: Option<ModelChoice>,
 

@@ -23,6 +23,7 @@ use std::collections::HashMap;
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse, StopReason};
 use agentexec_agent_core::transcript::Item;
 use agentexec_runner_core::Usage;
+use agentexec_runner_http::ResponseBudget;
 use serde_json::{Map, Value};
 
 use crate::block::Block;
@@ -50,10 +51,11 @@ impl From<Option<ModelEvent>> for Folded {
 
 /// The message so far.
 ///
-/// Memory is proportional to what was pushed; the limits on how much may come are the transport's.
+/// It holds at most [`MAX_RESPONSE`](crate::MAX_RESPONSE) bytes of what the model said.
 #[derive(Debug, Default)]
 pub struct Fold {
     blocks: Vec<Block>,
+    budget: ResponseBudget,
     /// Where the newest block of each index stands.
     places: HashMap<u64, usize>,
     counts: Counts,
@@ -72,18 +74,23 @@ impl Fold {
     /// Adds one event of a stream, in the JSON it came as.
     ///
     /// # Errors
-    /// [`ModelErrorKind::Protocol`] when a known event cannot be read or contradicts the ones before it. The
-    /// message then cannot be completed.
+    /// [`ModelErrorKind::Protocol`] when a known event cannot be read or contradicts the ones before it, and
+    /// [`ModelErrorKind::LimitExceeded`] when the message is larger than [`MAX_RESPONSE`](crate::MAX_RESPONSE).
+    /// The message then cannot be completed.
     pub fn push(&mut self, data: &str) -> Result<Folded, ModelError> {
         let Some(event) = Event::read(data).map_err(|error| unreadable("event", &error))? else {
             return Ok(Folded::Quiet);
         };
         match event.kind.as_str() {
             "content_block_delta" => {
+                self.budget.spend(event.delta.as_ref().map_or(0, |delta| delta.weight(data)))?;
                 let block = self.block(event.index)?;
                 Ok(event.delta.and_then(|delta| block.extend(delta)).into())
             }
-            "content_block_start" => self.start(event.index, event.content_block.unwrap_or_default()),
+            "content_block_start" => {
+                self.budget.spend(data.len())?;
+                self.start(event.index, event.content_block.unwrap_or_default())
+            }
             "content_block_stop" => Ok(self.block(event.index)?.stop().into()),
             "message_start" => {
                 if let Some(message) = event.message {

@@ -32,7 +32,9 @@ mod settings;
 mod thinking;
 mod wire;
 
-pub use agentexec_runner_http::{RetryPolicy, SecretString, Timeouts, TransportBuilder};
+pub use agentexec_runner_http::{
+    Limits, MAX_RESPONSE, RetryPolicy, SecretString, SseLimits, Timeouts, TransportBuilder,
+};
 
 pub use self::messages::Messages;
 pub use self::runner::ClaudeRunner;

@@ -8,7 +8,7 @@ use crate::{Claude, Messages};
 
 /// Carries agents out with Claude: the engine of agent-core with [`Messages`] as its model.
 ///
-/// Unless the agent says otherwise it has 10 turns and, as in the guide that this follows, completes with
+/// Unless the agent says otherwise it has 10 turns and, as the Claude runner of the Python agentexec, completes with
 /// "Max turns reached" and what Claude said last when they are used up ([`OnMaxTurns::Partial`]).
 ///
 /// ```no_run
@@ -57,6 +57,13 @@ impl ClaudeRunner {
         Self { engine: self.engine.on_max_turns(policy) }
     }
 
+    /// Sets whether each turn reports progress by itself. Default: it does. Switch it off for an agent that works
+    /// inside a tool of another: the progress of the run is not its own.
+    #[must_use]
+    pub fn automatic_progress(self, on: bool) -> Self {
+        Self { engine: self.engine.automatic_progress(on) }
+    }
+
     /// Sets how many tools of one turn run at the same time; 0 is taken as 1. Default: 8.
     #[must_use]
     pub fn parallel_tools(self, tools: usize) -> Self {
@@ -71,6 +78,10 @@ impl Runner for ClaudeRunner {
 
     async fn run(&self, cx: &RunContext, input: AgentInput) -> Result<AgentRun, AgentError> {
         self.engine.run(cx, input).await
+    }
+
+    fn ends_the_run(&self, error: &AgentError) -> bool {
+        self.engine.ends_the_run(error)
     }
 
     fn resume(&self, input: &AgentInput, error: &AgentError) -> Option<AgentInput> {

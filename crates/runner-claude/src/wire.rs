@@ -59,6 +59,19 @@ pub(crate) struct Delta<'a> {
     pub(crate) stop_details: Option<StopDetails>,
 }
 
+impl Delta<'_> {
+    /// How many bytes of the event `data`, whose delta this is, a block keeps.
+    pub(crate) fn weight(&self, data: &str) -> usize {
+        if self.citation.is_some() {
+            return data.len();
+        }
+        [&self.text, &self.partial_json, &self.thinking, &self.signature]
+            .map(|text| text.as_str().len())
+            .into_iter()
+            .sum()
+    }
+}
+
 /// A whole message: the body of an answer that was not streamed, and what `message_start` opens with.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Message {

@@ -13,6 +13,7 @@ type Running<'a, O, E> = Pin<Box<dyn Future<Output = Result<O, RunError<E>>> + S
 trait DynRun<I, O, E>: Send + Sync {
     fn execute<'a>(&'a self, cx: &'a RunContext, input: I) -> Running<'a, O, E>;
     fn resume_after(&self, input: &I, error: &E) -> Option<I>;
+    fn error_ends_the_run(&self, error: &E) -> bool;
     fn describe_error(&self, error: &E) -> String;
 }
 
@@ -23,6 +24,10 @@ impl<R: Run> DynRun<R::Input, R::Output, R::Error> for R {
 
     fn resume_after(&self, input: &R::Input, error: &R::Error) -> Option<R::Input> {
         Run::resume_after(self, input, error)
+    }
+
+    fn error_ends_the_run(&self, error: &R::Error) -> bool {
+        Run::error_ends_the_run(self, error)
     }
 
     fn describe_error(&self, error: &R::Error) -> String {
@@ -87,6 +92,10 @@ where
 
     fn resume_after(&self, input: &I, error: &E) -> Option<I> {
         self.0.resume_after(input, error)
+    }
+
+    fn error_ends_the_run(&self, error: &E) -> bool {
+        self.0.error_ends_the_run(error)
     }
 
     fn describe_error(&self, error: &E) -> String {

@@ -45,6 +45,7 @@ pub struct RunContext {
     deadline: Option<Instant>,
     /// Whether this is the whole run and not a part that must not speak for it.
     whole: bool,
+    call_key: Option<Arc<str>>,
 }
 
 struct Shared {
@@ -85,7 +86,7 @@ impl RunContext {
         let (token, notes) = (CancellationToken::new(), Mutex::default());
         let shared =
             Shared { id, attempt, activities, tracking, events, prompts, grace, token: token.clone(), notes };
-        Self { shared: Arc::new(shared), token, deadline: None, whole: true }
+        Self { shared: Arc::new(shared), token, deadline: None, whole: true, call_key: None }
     }
 
     /// A context that is tracked nowhere: for tests, and to use a runner without an activity.
@@ -224,14 +225,27 @@ impl RunContext {
         }
     }
 
+    /// Forgets what [`complete_with`](Self::complete_with) was told by work that failed after all.
+    pub(crate) fn forget_completion(&self) {
+        if self.whole {
+            self.notes(|notes| notes.completion = None);
+        }
+    }
+
     pub(crate) fn completion(&self) -> Option<Message> {
         self.notes(|notes| notes.completion.clone())
     }
 
     /// Says something to whoever streams this run; nothing happens when nobody does. Waits while the reader is
     /// [`EVENT_BUFFER`](crate::EVENT_BUFFER) events behind. Cancel-safe: a dropped call has said nothing.
+    ///
+    /// A part of a run ([`child`](Self::child)) is heard with [`RunEvent::Progress`] and [`RunEvent::Custom`] alone:
+    /// the turns and the text of a sub-agent are not those of the run.
     pub async fn emit(&self, event: RunEvent) {
-        self.shared.events.send(event).await;
+        let passes = matches!(event, RunEvent::Progress { .. } | RunEvent::Custom { .. });
+        if self.whole || passes {
+            self.shared.events.send(event).await;
+        }
     }
 
     /// Whether somebody streams this run, so that events are worth making.
@@ -279,8 +293,8 @@ impl RunContext {
     }
 
     /// A part of the run, for a tool or a sub-agent: it reports to the same activity and stops with the run, but
-    /// can also be stopped alone, by its own token, and has no say in [`complete_with`](Self::complete_with). Its
-    /// deadline is the nearer of the run's and `deadline`, for the work to see; whoever sets it must enforce it.
+    /// can also be stopped alone, by its own token, has no say in [`complete_with`](Self::complete_with), and
+    /// [`emit`](Self::emit)s only what is not about turns and text. Its deadline is the nearer of the run's and `deadline`, for the work to see; whoever sets it must enforce it.
     #[must_use]
     pub fn child(&self, deadline: Option<Instant>) -> Self {
         Self { whole: false, ..self.bounded(deadline) }
@@ -293,7 +307,21 @@ impl RunContext {
             (outer, inner) => outer.or(inner),
         };
         let (shared, token) = (Arc::clone(&self.shared), self.token.child_token());
-        Self { shared, token, deadline, whole: self.whole }
+        Self { shared, token, deadline, whole: self.whole, call_key: self.call_key.clone() }
+    }
+
+    /// The same part of the run, as a tool call whose effects have this key.
+    #[must_use]
+    pub fn with_call_key(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.call_key = Some(key.into());
+        self
+    }
+
+    /// The key of the tool call that this is a part of; nothing outside of tools. A sub-agent's calls are told by it
+    /// from those of the agent around it.
+    #[must_use]
+    pub fn call_key(&self) -> Option<&str> {
+        self.call_key.as_deref()
     }
 
     pub(crate) fn take_tracking_failure(&self) -> Option<activity::Error> {

@@ -32,7 +32,8 @@ impl<A: Run, B> Fallback<A, B> {
 
     fn takes_over(&self, cx: &RunContext, error: &RunError<A::Error>) -> bool {
         let stopped = cx.is_canceled() || error.is_canceled();
-        !stopped && self.wanted.as_ref().is_none_or(|wanted| wanted(error))
+        let last_word = error.error().is_some_and(|error| self.primary.error_ends_the_run(error));
+        !stopped && !last_word && self.wanted.as_ref().is_none_or(|wanted| wanted(error))
     }
 }
 
@@ -56,9 +57,11 @@ where
         let text = cx.redacted(&error.describe(|error| self.primary.describe_error(error)));
         cx.note(format!("Primary model failed, using fallback: {text}")).await;
         cx.emit(RunEvent::FellBack { error: text }).await;
+        cx.forget_completion();
         let resumed = error.error().and_then(|error| self.primary.resume_after(&input, error));
         let result = self.other.execute(cx, resumed.unwrap_or(input)).await;
-        if result.is_ok() {
+        // What the other runner says of its own ending (its turns were used up, say) tells more.
+        if result.is_ok() && cx.completion().is_none() {
             cx.complete_with("Completed with fallback model");
         }
         result.map_err(|error| error.map(Into::into))
@@ -66,6 +69,10 @@ where
 
     fn resume_after(&self, input: &A::Input, error: &A::Error) -> Option<A::Input> {
         self.primary.resume_after(input, error)
+    }
+
+    fn error_ends_the_run(&self, error: &A::Error) -> bool {
+        self.primary.error_ends_the_run(error)
     }
 
     fn describe_error(&self, error: &A::Error) -> String {

@@ -166,6 +166,8 @@ impl Lifecycle {
             Err(error) => return Ended { outcome: Err(TrackedError::NotStarted(error)), announce: None },
         };
         let cx = self.context(id, attempt, events);
+        // Whatever took the context along hears when the run is over, dropped ones included.
+        let _over = cx.token().clone().drop_guard();
         cx.emit(RunEvent::RunStarted { id, attempt }).await;
 
         let (result, panic) = self.drive(&cx, work).await;

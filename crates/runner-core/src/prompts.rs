@@ -21,7 +21,8 @@ what you have found so far, give your best final answer now, and say plainly wha
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Prompts {
-    /// How to report progress; default [`REPORT_STATUS`].
+    /// How to report progress, for a runner that tells its framework so; default [`REPORT_STATUS`]. Agents have it
+    /// in their instructions instead, where whoever defines them puts it.
     pub report_status: String,
     /// How to wrap up at the limit of turns; default [`WRAP_UP`].
     pub wrap_up: String,

@@ -169,6 +169,10 @@ where
         self.runner.resume_after(input, error)
     }
 
+    fn error_ends_the_run(&self, error: &R::Error) -> bool {
+        self.runner.error_ends_the_run(error)
+    }
+
     fn describe_error(&self, error: &R::Error) -> String {
         self.runner.describe_error(error)
     }

@@ -67,6 +67,13 @@ pub trait Runner: Send + Sync {
         None
     }
 
+    /// Whether no other runner may take over after `error`: a tool of the user's said that the run must end, for
+    /// example. Default: none is the last word.
+    fn ends_the_run(&self, error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
+
     /// The error as the activity's log says it, before redaction. Default: its alternate form, which shows the
     /// chain of causes for `anyhow` and for the errors of agentexec; use
     /// [`error_chain`](crate::error_chain) for other errors.
@@ -95,6 +102,9 @@ pub trait Run: Send + Sync {
     /// See [`Runner::resume`].
     fn resume_after(&self, input: &Self::Input, error: &Self::Error) -> Option<Self::Input>;
 
+    /// See [`Runner::ends_the_run`].
+    fn error_ends_the_run(&self, error: &Self::Error) -> bool;
+
     /// See [`Runner::describe`].
     fn describe_error(&self, error: &Self::Error) -> String;
 }
@@ -110,6 +120,10 @@ impl<R: Runner> Run for R {
 
     fn resume_after(&self, input: &R::Input, error: &R::Error) -> Option<R::Input> {
         self.resume(input, error)
+    }
+
+    fn error_ends_the_run(&self, error: &R::Error) -> bool {
+        self.ends_the_run(error)
     }
 
     fn describe_error(&self, error: &R::Error) -> String {
@@ -129,6 +143,10 @@ impl<R: Run> Run for Arc<R> {
 
     fn resume_after(&self, input: &R::Input, error: &R::Error) -> Option<R::Input> {
         (**self).resume_after(input, error)
+    }
+
+    fn error_ends_the_run(&self, error: &R::Error) -> bool {
+        (**self).error_ends_the_run(error)
     }
 
     fn describe_error(&self, error: &R::Error) -> String {
@@ -151,7 +169,8 @@ pub trait RunExt: Run + Sized {
         Retried::by_trait(self, policy)
     }
 
-    /// Tries again after an error for which `retryable` holds, and after a deadline of one try.
+    /// Tries again after an error for which `retryable` holds, and after a deadline of one try. How long the other
+    /// side asks to wait is not known here; that takes [`retry`](Self::retry).
     fn retry_if<P>(self, policy: Retry, retryable: P) -> Retried<Self>
     where
         Self::Input: Clone,
@@ -160,7 +179,8 @@ pub trait RunExt: Run + Sized {
         Retried::by_predicate(self, policy, retryable)
     }
 
-    /// Lets `other` take over when this fails for whatever reason but cancellation and an outer deadline.
+    /// Lets `other` take over when this fails for whatever reason but cancellation, an outer deadline, and an error
+    /// that [ends the run](Runner::ends_the_run).
     ///
     /// It goes on from where this one stopped when this can ([`Runner::resume`]; agents do).
     fn fallback<B>(self, other: B) -> Fallback<Self, B>

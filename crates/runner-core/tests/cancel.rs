@@ -292,3 +292,34 @@ async fn progress_of_a_replaced_attempt_is_refused() {
     activities.track(id, work).await.unwrap_err();
     assert!(!store.messages(id).contains(&"Still here".to_owned()));
 }
+
+/// A task that took the context along hears of the end of the run, however it ended.
+#[tokio::test]
+async fn whatever_the_work_set_going_hears_when_the_run_is_over() {
+    let (_store, activities) = tracked_store();
+    for dropped in [false, true] {
+        let (tell, told) = oneshot::channel();
+        let (begin, began) = oneshot::channel();
+        let id = activities.create("research").await.unwrap();
+        let activities = activities.clone();
+        let run = tokio::spawn(async move {
+            let work = |cx: RunContext| async move {
+                tokio::spawn(async move {
+                    begin.send(()).unwrap();
+                    cx.canceled().await;
+                    tell.send(()).unwrap();
+                });
+                if dropped {
+                    pending::<()>().await;
+                }
+                Ok::<_, &str>("done")
+            };
+            activities.track(id, work).await
+        });
+        began.await.unwrap();
+        if dropped {
+            run.abort();
+        }
+        told.await.unwrap();
+    }
+}

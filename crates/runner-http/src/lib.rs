@@ -42,6 +42,7 @@
 
 mod answer;
 mod body;
+mod budget;
 mod builder;
 mod config;
 mod error;
@@ -58,6 +59,7 @@ mod transport;
 
 pub use secrecy::SecretString;
 
+pub use self::budget::{MAX_RESPONSE, ResponseBudget};
 pub use self::builder::TransportBuilder;
 pub use self::config::{
     DEFAULT_BETWEEN_BYTES_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_FIRST_BYTE_TIMEOUT, Limits, MAX_BODY,

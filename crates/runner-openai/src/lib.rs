@@ -23,7 +23,6 @@
 //! came from, and to no other: a run that goes on with another protocol, or with the same one elsewhere, is sent in
 //! its neutral form, without the reasoning, which no other server understands.
 
-mod budget;
 pub mod chat;
 mod error;
 #[cfg(test)]
@@ -37,9 +36,10 @@ mod settings;
 mod tool;
 mod wire;
 
-pub use agentexec_runner_http::{Limits, RetryPolicy, SecretString, SseLimits, Timeouts, TransportBuilder};
+pub use agentexec_runner_http::{
+    Limits, MAX_RESPONSE, RetryPolicy, SecretString, SseLimits, Timeouts, TransportBuilder,
+};
 
-pub use self::budget::MAX_RESPONSE;
 pub use self::chat::ChatCompletions;
 pub use self::responses::Responses;
 pub use self::runner::OpenAiRunner;

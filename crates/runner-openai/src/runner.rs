@@ -60,6 +60,13 @@ impl OpenAiRunner {
         Self { engine: self.engine.on_max_turns(policy) }
     }
 
+    /// Sets whether each turn reports progress by itself. Default: it does. Switch it off for an agent that works
+    /// inside a tool of another: the progress of the run is not its own.
+    #[must_use]
+    pub fn automatic_progress(self, on: bool) -> Self {
+        Self { engine: self.engine.automatic_progress(on) }
+    }
+
     /// Sets how many tools of one turn run at the same time; 0 is taken as 1. Default: 8.
     #[must_use]
     pub fn parallel_tools(self, tools: usize) -> Self {
@@ -74,6 +81,10 @@ impl Runner for OpenAiRunner {
 
     async fn run(&self, cx: &RunContext, input: AgentInput) -> Result<AgentRun, AgentError> {
         self.engine.run(cx, input).await
+    }
+
+    fn ends_the_run(&self, error: &AgentError) -> bool {
+        self.engine.ends_the_run(error)
     }
 
     fn resume(&self, input: &AgentInput, error: &AgentError) -> Option<AgentInput> {

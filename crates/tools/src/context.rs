@@ -29,7 +29,8 @@ impl ToolContext {
     }
 
     pub(crate) fn of_call(run: RunContext, call: CallRequest) -> Self {
-        Self { run, call: Arc::new(call) }
+        let key = effect_key(&run, &call);
+        Self { run: run.with_call_key(key), call: Arc::new(call) }
     }
 
     /// The part of the run that the call is.
@@ -48,13 +49,19 @@ impl ToolContext {
     /// a later one, and of no other call. Hand it to a service as its idempotency key.
     ///
     /// It is a UUID (36 characters) made of the run's id, the place of the call in the run, its id, the tool's
-    /// name and the arguments. The id alone would not do: some servers number the calls of each response anew.
+    /// name, the arguments, and the key of the call around it where a sub-agent makes it. The id alone would not do: some servers number the calls of each response anew.
     #[must_use]
     pub fn effect_key(&self) -> String {
-        let CallRequest { call_id, name, arguments, place } = &*self.call;
-        let call = format!("{place}:{}:{call_id}:{}:{name}:{arguments}", call_id.len(), name.len());
-        Uuid::new_v5(&Uuid::from_u128(self.run.id().as_u128()), call.as_bytes()).to_string()
+        self.run.call_key().unwrap_or_default().to_owned()
     }
+}
+
+fn effect_key(run: &RunContext, call: &CallRequest) -> String {
+    let CallRequest { call_id, name, arguments, place } = call;
+    // A sub-agent counts its calls anew: the call that it works in tells them apart.
+    let around = run.call_key().unwrap_or_default();
+    let call = format!("{around}:{place}:{}:{call_id}:{}:{name}:{arguments}", call_id.len(), name.len());
+    Uuid::new_v5(&Uuid::from_u128(run.id().as_u128()), call.as_bytes()).to_string()
 }
 
 impl Deref for ToolContext {

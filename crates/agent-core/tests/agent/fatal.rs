@@ -6,9 +6,7 @@ use agentexec_agent_core::{Agent, AgentErrorKind, AgentRunner};
 use agentexec_runner_core::Usage;
 use agentexec_tools::{DynTool, ToolContext, ToolError, tool};
 
-use crate::support::{
-    Count, CountDrop, Nothing, Scene, add, counted, play, play_with, play_with_fallback, said,
-};
+use crate::support::{Count, CountDrop, Nothing, Scene, add, counted, play, play_with, play_with_fallback};
 
 fn closed() -> DynTool {
     tool("book", "", |_: Nothing, _cx: ToolContext| async {
@@ -92,10 +90,11 @@ async fn calls_that_had_not_begun_do_not_begin() {
 }
 
 #[tokio::test]
-async fn another_model_can_go_on_from_there() {
+async fn no_other_model_takes_over() {
     let agent = Agent::new("Clerk").tool(closed());
     let scene = || Scene::new(agent.clone(), [Turn::call("book", "{}")]);
-    let (seen, asked) = play_with_fallback(scene, || vec![Turn::text("I could not book it.")]).await;
-    assert_eq!(seen.run().output, "I could not book it.");
-    assert_eq!(said(&asked[0].transcript)[2], "output call_1!: the ledger is closed");
+    let (seen, asked) = play_with_fallback(scene, || vec![Turn::text("unreachable")]).await;
+    assert!(matches!(seen.kind(), AgentErrorKind::FatalTool(_)), "{:?}", seen.kind());
+    assert_eq!(asked.len(), 0);
+    assert_eq!(seen.statuses.last(), Some(&Status::Error));
 }

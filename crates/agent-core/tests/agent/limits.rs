@@ -3,9 +3,11 @@
 use agentexec_activity_core::{Activities, MemoryStore, Messages, Status};
 use agentexec_agent_core::testing::{ScriptedModel, Turn};
 use agentexec_agent_core::transcript::Item;
-use agentexec_agent_core::{Agent, AgentErrorKind, AgentRunner, Finish, OnMaxTurns};
+use agentexec_agent_core::{
+    Agent, AgentErrorKind, AgentRunner, Finish, ModelError, ModelErrorKind, OnMaxTurns,
+};
 use agentexec_runner_core::testing::Recorded;
-use agentexec_runner_core::{Lifecycle, Prompts, RunExt, Usage, prompts};
+use agentexec_runner_core::{Lifecycle, Prompts, Run, RunContext, RunExt, Usage, prompts};
 use agentexec_tools::report_status;
 
 use crate::support::{Count, Scene, add, adding, counted, play, play_with, said};
@@ -173,4 +175,26 @@ async fn the_message_of_partial_can_be_set() {
     let runner = AgentRunner::new(ScriptedModel::new([adding(), adding()])).tracked(&activities);
     runner.run(id, limited(OnMaxTurns::Partial).input("?")).await.unwrap();
     assert_eq!(store.messages(id).last().unwrap(), "Out of turns");
+}
+
+#[tokio::test]
+async fn partial_never_answers_with_what_was_said_before_the_question() {
+    let agent = limited(OnMaxTurns::Partial);
+    let earlier = [Item::user("One?"), Item::assistant("It is 1."), Item::user("Two?")].into_iter().collect();
+    let runner = AgentRunner::new(ScriptedModel::new([adding(), adding()]));
+    let run = runner.execute(&RunContext::untracked(), agent.resume(earlier)).await.unwrap();
+    assert_eq!((run.output.as_str(), run.finish), ("", Finish::MaxTurns));
+}
+
+#[tokio::test]
+async fn a_fallback_that_used_up_its_turns_says_so() {
+    let store = MemoryStore::new();
+    let activities = Activities::new(store.clone());
+    let down = ModelError::new(ModelErrorKind::Overloaded, "overloaded");
+    let primary = AgentRunner::new(ScriptedModel::new([Turn::fail(down)]));
+    let other = AgentRunner::new(ScriptedModel::new([adding(), adding()]));
+    let id = activities.create("test").await.unwrap();
+    let runner = primary.fallback(other).tracked(&activities);
+    runner.run(id, limited(OnMaxTurns::Partial).input("Go")).await.unwrap();
+    assert_eq!(store.messages(id).last().unwrap(), "Max turns reached");
 }

@@ -58,3 +58,19 @@ async fn it_stops_with_the_whole() {
     assert_eq!(seen.said()[2], "output call_1!: the agent was stopped before it finished");
     assert_eq!(seen.statuses.last(), Some(&Status::Canceled));
 }
+
+/// What is streamed of the inner agent's turns is not the run's; its reports are.
+#[tokio::test]
+async fn its_turns_and_its_text_are_not_streamed_as_those_of_the_whole() {
+    let report = || {
+        let said = r#"{"message": "Inside", "percentage": 30}"#;
+        vec![Turn::call("report_activity", said), Turn::text("inner words")]
+    };
+    let inner = Agent::new("Inner").tool(agentexec_tools::report_status());
+    let outer = Agent::new("Outer").tool(delegate(inner, report));
+    let script = || [Turn::call("delegate", "{}"), Turn::text("outer words")];
+    let told = play(|| Scene::new(outer.clone(), script())).await.told();
+    assert!(told.iter().any(|event| event == "progress 30: Inside"), "{told:?}");
+    assert!(!told.iter().any(|event| event.starts_with("text: inner")), "{told:?}");
+    assert_eq!(told.iter().filter(|event| *event == "turn 1").count(), 1, "{told:?}");
+}

@@ -422,3 +422,19 @@ fn a_body_that_is_no_message_is_a_protocol_error() {
         assert_eq!(error.kind(), ModelErrorKind::Protocol, "{body}");
     }
 }
+
+#[test]
+fn a_message_without_end_is_refused_once_it_is_too_large() {
+    let mut fold = Fold { budget: ResponseBudget::of(1000), ..Fold::new() };
+    fold.push(r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#)
+        .unwrap();
+    let delta = json!({
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "text_delta", "text": "x".repeat(100)},
+    });
+    let pushed: Vec<_> = (0..20).map(|_| fold.push(&delta.to_string())).collect();
+    assert!(pushed[0].is_ok());
+    let error = pushed.into_iter().find_map(Result::err).unwrap();
+    assert_eq!(error.kind(), ModelErrorKind::LimitExceeded);
+}

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse, StopReason};
 use agentexec_agent_core::transcript::{AssistantItem, Item, Raw};
 use agentexec_runner_core::Usage;
+use agentexec_runner_http::ResponseBudget;
 use serde_json::json;
 
 use super::calls::Calls;
 use super::reasoning::Reasoning;
 use super::wire::{self, CallPiece, Choice, Chunk, Message};
-use crate::budget::Budget;
 use crate::error::{Failure, described};
 use crate::respond::Fold;
 use crate::wire::{Text, lenient};
@@ -57,7 +57,7 @@ pub struct ChatFold {
     done: bool,
     usage: Usage,
     model: Option<String>,
-    budget: Budget,
+    budget: ResponseBudget,
 }
 
 impl ChatFold {
@@ -78,7 +78,7 @@ impl ChatFold {
             done: false,
             usage: Usage::default(),
             model: None,
-            budget: Budget::default(),
+            budget: ResponseBudget::default(),
         }
     }
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse, StopReason};
 use agentexec_agent_core::transcript::{AssistantItem, Item, ToolCall};
 use agentexec_runner_core::Usage;
+use agentexec_runner_http::ResponseBudget;
 use serde_json::Value;
 
 use super::MAX_OUTPUT_ITEMS;
 use super::calls::OpenCalls;
 use super::item::{self, Output, PARAGRAPH};
 use super::wire::{self, Body, Event};
-use crate::budget::Budget;
 use crate::error::{Failure, described};
 use crate::respond::Fold;
 use crate::wire::{Text, lenient};
@@ -61,7 +61,7 @@ pub struct ResponsesFold {
     end: Option<End>,
     usage: Usage,
     model: Option<String>,
-    budget: Budget,
+    budget: ResponseBudget,
 }
 
 /// How a response ended.
@@ -86,7 +86,7 @@ impl ResponsesFold {
             end: None,
             usage: Usage::default(),
             model: None,
-            budget: Budget::default(),
+            budget: ResponseBudget::default(),
         }
     }
 

@@ -48,3 +48,16 @@ fn the_arguments_of_a_call_are_no_part_of_its_debug_form() {
     let shown = format!("{:?} {:?}", call(), ToolContext::new(RunContext::untracked(), "call_0"));
     assert!(shown.contains("call_0") && !shown.contains("amount"), "{shown}");
 }
+
+/// An agent within a tool counts its calls anew, and is told apart by the call that it works in.
+#[tokio::test]
+async fn the_key_is_another_in_each_call_of_a_tool_that_calls_tools() {
+    let inner = |_: Nothing, cx: ToolContext| async move { key(&cx, call()).await };
+    let tools = ToolSet::new([tool("delegate", "", inner)]).unwrap();
+    let cx = RunContext::untracked();
+    let delegate = |id: &str| tools.dispatch(&cx, CallRequest::new(id, "delegate", "{}"));
+    let (first, again) = (delegate("call_0").await.unwrap(), delegate("call_0").await.unwrap());
+    assert_eq!(first.text, again.text);
+    assert_ne!(first.text, delegate("call_1").await.unwrap().text);
+    assert_ne!(first.text, key(&cx, call()).await);
+}

@@ -341,7 +341,7 @@ fn a_response_without_end_is_stopped() {
         json!({"function_call": {"arguments": {"x": "x".repeat(100)}}}),
     ];
     for delta in deltas {
-        let mut fold = ChatFold { budget: Budget::of(1000), ..ChatFold::new(ORIGIN) };
+        let mut fold = ChatFold { budget: ResponseBudget::of(1000), ..ChatFold::new(ORIGIN) };
         let chunk = json!({"choices": [{ "delta": delta }]}).to_string();
         let error = (0..50).find_map(|_| fold.push(&chunk, &mut Vec::new()).err()).unwrap();
         assert_eq!(error.kind(), ModelErrorKind::LimitExceeded, "{delta}");

@@ -398,7 +398,7 @@ fn what_cannot_be_read_is_an_error_that_quotes_nothing() {
 fn a_response_without_end_is_stopped() {
     let delta = json!({"type": "response.output_text.delta", "delta": "x".repeat(100)});
     for chunk in [delta, done(&message("x"))] {
-        let mut fold = ResponsesFold { budget: Budget::of(1000), ..ResponsesFold::new(ORIGIN) };
+        let mut fold = ResponsesFold { budget: ResponseBudget::of(1000), ..ResponsesFold::new(ORIGIN) };
         let error = (0..50).find_map(|_| fold.push(&chunk.to_string(), &mut Vec::new()).err()).unwrap();
         assert_eq!(error.kind(), ModelErrorKind::LimitExceeded, "{chunk}");
     }

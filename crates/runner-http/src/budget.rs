@@ -6,26 +6,31 @@ use agentexec_agent_core::model::{ModelError, ModelErrorKind};
 /// times what a model can write. A stream itself may be much longer, since most of it is envelope.
 pub const MAX_RESPONSE: usize = 64 << 20;
 
-/// What a response may still bring.
+/// What a response may still bring: each protocol's fold spends what it keeps.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub struct ResponseBudget {
+    limit: usize,
     left: usize,
 }
 
-impl Default for Budget {
+impl Default for ResponseBudget {
     fn default() -> Self {
-        Self { left: MAX_RESPONSE }
+        Self::of(MAX_RESPONSE)
     }
 }
 
-impl Budget {
-    #[cfg(test)]
-    pub(crate) fn of(bytes: usize) -> Self {
-        Self { left: bytes }
+impl ResponseBudget {
+    /// A budget of so many bytes. Default: [`MAX_RESPONSE`].
+    #[must_use]
+    pub fn of(bytes: usize) -> Self {
+        Self { limit: bytes, left: bytes }
     }
 
     /// Spends so many bytes.
-    pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), ModelError> {
+    ///
+    /// # Errors
+    /// [`ModelErrorKind::LimitExceeded`] when that is more than is left.
+    pub fn spend(&mut self, bytes: usize) -> Result<(), ModelError> {
         match self.left.checked_sub(bytes) {
             Some(left) => {
                 self.left = left;
@@ -33,7 +38,7 @@ impl Budget {
             }
             None => Err(ModelError::new(
                 ModelErrorKind::LimitExceeded,
-                format!("the response is larger than {MAX_RESPONSE} bytes"),
+                format!("the response is larger than the {} bytes that one may have", self.limit),
             )),
         }
     }
