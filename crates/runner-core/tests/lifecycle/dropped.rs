@@ -7,9 +7,8 @@ use agentexec_activity_core::Status;
 use agentexec_runner_core::testing::Recorded;
 use agentexec_runner_core::{RunContext, Track};
 use futures_util::FutureExt;
-use tokio::runtime::Builder;
 
-use crate::support::{OnDrop, Trace, tracked_store};
+use crate::support::{OnDrop, tracked_store};
 
 async fn never(_cx: RunContext) -> Result<(), &'static str> {
     std::future::pending().await
@@ -109,60 +108,6 @@ async fn the_write_in_the_background_is_repeated_while_the_store_is_down() {
     store.fail_next(3);
     assert_eq!(activities.shutdown().await, 0);
     assert_eq!(store.statuses(id), [Status::Queued, Status::Running, Status::Canceled]);
-}
-
-#[test]
-fn when_the_store_stays_down_that_is_traced_within_the_time_that_shutdown_waits() {
-    let (store, activities) = tracked_store();
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let traced = Trace::default().of(|| {
-        runtime.block_on(async {
-            let id = activities.create("research").await.unwrap();
-            assert!(activities.track(id, never).now_or_never().is_none());
-            store.fail_next(u32::MAX);
-            assert_eq!(activities.shutdown().await, 0);
-        });
-    });
-    let given_up = traced.lines().last().unwrap();
-    assert!(given_up.contains("ERROR") && given_up.contains("told to fail"), "{traced}");
-}
-
-#[test]
-fn dropped_when_its_runtime_is_gone_it_is_traced() {
-    let (store, activities) = tracked_store();
-    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-    let id = runtime.block_on(async { activities.create("research").await.unwrap() });
-    let mut run = Box::pin(activities.track(id, never));
-    runtime.block_on(async { assert!((&mut run).now_or_never().is_none()) });
-    drop(runtime);
-    let traced = Trace::default().of(|| drop(run));
-    assert!(traced.contains("ERROR") && traced.contains(&id.to_string()), "{traced:?}");
-    assert_eq!(store.statuses(id), [Status::Queued, Status::Running]);
-}
-
-#[test]
-fn a_runtime_that_goes_down_while_the_status_is_written_is_traced() {
-    let (store, activities) = tracked_store();
-    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-    let id = runtime.block_on(async {
-        let id = activities.create("research").await.unwrap();
-        assert!(activities.track(id, never).now_or_never().is_none());
-        store.stall_next_answers(1);
-        tokio::task::yield_now().await;
-        id
-    });
-    let traced = Trace::default().of(|| drop(runtime));
-    assert!(traced.contains("ERROR") && traced.contains(&id.to_string()), "{traced:?}");
-}
-
-#[test]
-fn dropped_outside_a_runtime_it_is_traced() {
-    let (_store, activities) = tracked_store();
-    let id = activities.create("research").into_future().now_or_never().unwrap().unwrap();
-    let traced = Trace::default().of(|| {
-        assert!(activities.track(id, never).now_or_never().is_none());
-    });
-    assert!(traced.contains("ERROR") && traced.contains(&id.to_string()), "{traced:?}");
 }
 
 #[tokio::test(start_paused = true)]

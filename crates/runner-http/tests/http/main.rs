@@ -9,4 +9,3 @@ mod retries;
 mod secrets;
 mod support;
 mod tls;
-mod traces;

@@ -1,4 +1,13 @@
 //! What a log learns of a request.
+//!
+//! A program of its own: tracing remembers for the whole process whether anybody listens at a place, and other
+//! tests pass the same places with nobody listening.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "http/support.rs"]
+#[allow(dead_code, unused_imports, reason = "the other tests use the rest")]
+mod support;
 
 use std::io;
 use std::sync::{Arc, Mutex};
