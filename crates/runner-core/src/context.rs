@@ -294,7 +294,8 @@ impl RunContext {
 
     /// A part of the run, for a tool or a sub-agent: it reports to the same activity and stops with the run, but
     /// can also be stopped alone, by its own token, has no say in [`complete_with`](Self::complete_with), and
-    /// [`emit`](Self::emit)s only what is not about turns and text. Its deadline is the nearer of the run's and `deadline`, for the work to see; whoever sets it must enforce it.
+    /// [`emit`](Self::emit)s only what is not about turns and text. Its deadline is the nearer of the run's and
+    /// `deadline`, for the work to see; whoever sets it must enforce it.
     #[must_use]
     pub fn child(&self, deadline: Option<Instant>) -> Self {
         Self { whole: false, ..self.bounded(deadline) }
