@@ -71,7 +71,8 @@ pub enum Change {
     },
     /// Queued or running becomes canceled.
     Cancel,
-    /// Running becomes error, but only when its lease has expired at the store.
+    /// Only when its lease has expired at the store: running becomes error, or, as [`Change::Requeue`] makes it,
+    /// queued again while its lease leaves it another attempt ([`LeaseTerms::last_attempt`]).
     Lose,
     /// Running becomes queued again, as the next attempt, at 0 %. Where a cancellation was asked for, it becomes
     /// canceled instead.
@@ -81,7 +82,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// The status that the change leads to.
+    /// The status that the change leads to, as a rule; [`Write::decide`] tells the exceptions.
     #[must_use]
     pub fn target(&self) -> Status {
         match self {
@@ -114,6 +115,25 @@ pub struct LeaseTerms {
     pub owner: String,
     /// How long it holds from each renewal on.
     pub ttl: Duration,
+    /// The last attempt that may be made without anybody asking for it. When the lease is lost in an attempt
+    /// before this one, the activity is queued again instead of ending in error. Whoever starts queued activities
+    /// (a pool of workers) sets it; for a plain run it is [`Attempt::FIRST`], so what is lost ends in error.
+    pub last_attempt: Attempt,
+}
+
+impl LeaseTerms {
+    /// A lease of `owner`; what is lost under it ends in error.
+    #[must_use]
+    pub fn new(owner: impl Into<String>, ttl: Duration) -> Self {
+        Self { owner: owner.into(), ttl, last_attempt: Attempt::FIRST }
+    }
+
+    /// Sets the last attempt that may be made without anybody asking for it.
+    #[must_use]
+    pub fn last_attempt(mut self, last_attempt: Attempt) -> Self {
+        self.last_attempt = last_attempt;
+        self
+    }
 }
 
 /// What a store must know of an activity to decide a change.
@@ -129,18 +149,21 @@ pub struct State {
     pub cancel_requested: bool,
     /// Whether its lease has expired by the store's clock; false without a lease.
     pub lease_expired: bool,
+    /// What its lease says of it ([`LeaseTerms::last_attempt`]); [`Attempt::FIRST`] without a lease.
+    pub last_attempt: Attempt,
 }
 
 impl State {
     /// The state of a record whose lease is as said.
     #[must_use]
-    pub fn of(activity: &Activity, lease_expired: bool) -> Self {
+    pub fn of(activity: &Activity, lease_expired: bool, last_attempt: Attempt) -> Self {
         Self {
             status: activity.status,
             percentage: activity.percentage,
             attempt: activity.attempt,
             cancel_requested: activity.cancel_requested.is_some(),
             lease_expired,
+            last_attempt,
         }
     }
 }
@@ -186,7 +209,8 @@ impl Write {
         };
         match &self.change {
             Change::Start { percentage, .. } => Next { percentage: *percentage, ..kept },
-            Change::Cancel | Change::Lose => kept,
+            Change::Cancel => kept,
+            Change::Lose if state.attempt >= state.last_attempt => kept,
             Change::Progress { percentage, only_raise } => {
                 let asked = percentage.unwrap_or(state.percentage);
                 let percentage = if *only_raise { asked.max(state.percentage) } else { asked };
@@ -196,10 +220,15 @@ impl Write {
             Change::Fail { percentage } => {
                 Next { percentage: percentage.unwrap_or(state.percentage), ..kept }
             }
-            Change::Requeue if state.cancel_requested => Next { status: Status::Canceled, ..kept },
-            Change::Requeue | Change::Retry => {
-                Next { percentage: Percent::ZERO, attempt: state.attempt.next(), ..kept }
+            Change::Requeue | Change::Lose if state.cancel_requested => {
+                Next { status: Status::Canceled, ..kept }
             }
+            Change::Requeue | Change::Lose | Change::Retry => Next {
+                status: Status::Queued,
+                percentage: Percent::ZERO,
+                attempt: state.attempt.next(),
+                progress: false,
+            },
         }
     }
 }
@@ -255,6 +284,23 @@ pub enum CancelOutcome {
 pub enum StopRequest {
     /// Somebody asked to cancel it, for this reason.
     Cancel(Message),
-    /// The attempt is over: the activity has ended, was purged, or another attempt has replaced this one.
+    /// Somebody else wrote its end: an operator, or a reaper when the lease was lost ([`Status::Error`]).
+    Ended(Status),
+    /// It is not this attempt's any more: another attempt has replaced it, or the activity was purged.
     Superseded,
+}
+
+impl StopRequest {
+    /// What the record says to the work of this attempt; nothing when it may go on. This is the one rule behind
+    /// [`stop_requested`](crate::ActivityStore::stop_requested).
+    #[must_use]
+    pub fn of(activity: Option<&Activity>, attempt: Attempt) -> Option<Self> {
+        let Some(activity) = activity.filter(|activity| activity.attempt == attempt) else {
+            return Some(Self::Superseded);
+        };
+        if activity.status.is_terminal() {
+            return Some(Self::Ended(activity.status));
+        }
+        activity.cancel_requested.clone().map(Self::Cancel)
+    }
 }

@@ -30,6 +30,7 @@ mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+pub mod feed;
 mod id;
 mod memory;
 mod message;

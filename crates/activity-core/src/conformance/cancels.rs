@@ -95,7 +95,7 @@ pub async fn work_that_ends_all_the_same_keeps_its_ending(harness: &dyn Harness)
         store.ask_to_cancel(id, "enough").await;
         assert_eq!(store.apply(id, ending).await.status, status);
         assert_eq!(store.activity(id).await.cancel_requested, Some("enough".into()));
-        assert_eq!(store.stop_requested(id, Attempt::FIRST).await, StopRequest::Superseded);
+        assert_eq!(store.stop_requested(id, Attempt::FIRST).await, StopRequest::Ended(status));
     }
 }
 
@@ -106,15 +106,18 @@ pub async fn waiting_ends_with_the_attempt(harness: &dyn Harness) {
         let id = store.running().await;
         let mut waiting = pin!(store.stop_requested(id, Attempt::FIRST));
         assert!(futures_util::poll!(waiting.as_mut()).is_pending());
-        store.apply(id, ending.clone()).await;
-        assert_eq!(waiting.await, StopRequest::Superseded, "{ending:?}");
+        let told = match store.apply(id, ending.clone()).await.status {
+            Status::Queued => StopRequest::Superseded,
+            ended => StopRequest::Ended(ended),
+        };
+        assert_eq!(waiting.await, told, "{ending:?}");
     }
     // One that waits since before the start, and is canceled in the queue.
     let id = store.queued().await;
     let mut waiting = pin!(store.stop_requested(id, Attempt::FIRST));
     assert!(futures_util::poll!(waiting.as_mut()).is_pending());
     store.ask_to_cancel(id, "not needed").await;
-    assert_eq!(waiting.await, StopRequest::Superseded);
+    assert_eq!(waiting.await, StopRequest::Ended(Status::Canceled));
 }
 
 /// Waiting for what is over, or is not there, ends at once; a request to cancel is not for the next attempt.
@@ -123,14 +126,15 @@ pub async fn waiting_for_what_is_over_ends_at_once(harness: &dyn Harness) {
     let id = store.running().await;
     store.ask_to_cancel(id, "for the first attempt only").await;
     store.apply(id, Change::Cancel).await;
-    assert_eq!(store.stop_requested(id, Attempt::FIRST).await, StopRequest::Superseded);
+    let ended = StopRequest::Ended(Status::Canceled);
+    assert_eq!(store.stop_requested(id, Attempt::FIRST).await, ended);
     store.apply(id, Change::Retry).await;
     store.apply(id, start()).await;
     assert_eq!(store.stop_requested(id, Attempt::FIRST).await, StopRequest::Superseded);
     let mut second = pin!(store.stop_requested(id, Attempt::new(2)));
     assert!(futures_util::poll!(second.as_mut()).is_pending());
     store.apply(id, complete()).await;
-    assert_eq!(second.await, StopRequest::Superseded);
+    assert_eq!(second.await, StopRequest::Ended(Status::Complete));
     store.purge_all_ended(&Scope::all()).await;
     for gone in [id, AgentId::new()] {
         assert_eq!(store.stop_requested(gone, Attempt::FIRST).await, StopRequest::Superseded);

@@ -45,7 +45,7 @@ pub async fn a_lease_that_holds_is_not_lost(harness: &dyn Harness) {
 pub async fn a_lease_expires_with_time(harness: &dyn Harness) {
     let store = Subject::fresh(harness).await;
     let id = store.queued().await;
-    let lease = LeaseTerms { owner: "host-7/4711 ✓".into(), ttl: SHORT };
+    let lease = LeaseTerms::new("host-7/4711 ✓", SHORT);
     store.apply(id, Change::Start { lease: Some(lease), percentage: percent(20) }).await;
     let started = store.activity(id).await.started.unwrap();
     harness.pass_time(SHORT * 2).await;

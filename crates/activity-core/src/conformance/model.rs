@@ -303,9 +303,8 @@ impl Model {
     /// Whether the work of the attempt should stop, and why.
     pub(super) fn stop(&self, id: AgentId, attempt: Attempt) -> Option<StopRequest> {
         match self.view(id) {
-            Some(view) if view.attempt == attempt && !view.has_ended => {
-                view.cancel_requested.map(StopRequest::Cancel)
-            }
+            Some(view) if view.attempt == attempt && view.has_ended => Some(StopRequest::Ended(view.status)),
+            Some(view) if view.attempt == attempt => view.cancel_requested.map(StopRequest::Cancel),
             _ => Some(StopRequest::Superseded),
         }
     }

@@ -70,7 +70,7 @@ fn ttl() -> impl Strategy<Value = Duration> {
 fn change() -> impl Strategy<Value = Change> {
     let lease = option::of(ttl());
     let start = (lease, 0..=100_u8).prop_map(|(ttl, value)| {
-        let lease = ttl.map(|ttl| LeaseTerms { owner: "worker".into(), ttl });
+        let lease = ttl.map(|ttl| LeaseTerms::new("worker", ttl));
         Change::Start { lease, percentage: percent(value) }
     });
     let percentage = || option::of((0..=100_u8).prop_map(percent));

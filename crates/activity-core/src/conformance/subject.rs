@@ -210,7 +210,7 @@ pub(super) fn start() -> Change {
 }
 
 pub(super) fn leased_start(ttl: Duration) -> Change {
-    let lease = LeaseTerms { owner: "worker-1".into(), ttl };
+    let lease = LeaseTerms::new("worker-1", ttl);
     Change::Start { lease: Some(lease), percentage: Percent::ZERO }
 }
 

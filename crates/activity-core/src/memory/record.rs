@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::PROGRESS_KEPT;
-use crate::change::{Next, REMEMBERED_REQUESTS};
+use crate::change::{Next, REMEMBERED_REQUESTS, State as ChangeState};
 use crate::{
-    Activity, Change, Detail, LOG_PAGE_LIMIT, LeaseTerms, LogEntry, LogQuery, Message, RequestId, Status,
+    Activity, Attempt, Change, Detail, LOG_PAGE_LIMIT, LeaseTerms, LogEntry, LogQuery, Message, RequestId, Status,
     StopRequest, Timestamp, Written,
 };
 
@@ -40,6 +40,7 @@ pub(super) struct Lease {
     pub(super) owner: String,
     pub(super) expires: Instant,
     pub(super) renewed: Timestamp,
+    last_attempt: Attempt,
 }
 
 /// A lease that is granted for longer than the clock can count is granted for this long.
@@ -51,10 +52,11 @@ fn expiry(ttl: Duration) -> Instant {
 
 impl Lease {
     fn granted(terms: &LeaseTerms, at: Timestamp) -> Self {
-        Self { owner: terms.owner.clone(), expires: expiry(terms.ttl), renewed: at }
+        let LeaseTerms { owner, ttl, last_attempt } = terms.clone();
+        Self { owner, expires: expiry(ttl), renewed: at, last_attempt }
     }
 
-    pub(super) fn has_expired(&self) -> bool {
+    fn has_expired(&self) -> bool {
         Instant::now() >= self.expires
     }
 
@@ -140,7 +142,8 @@ impl Record {
             }
             Status::Complete | Status::Error | Status::Canceled => {
                 activity.ended = Some(at);
-                self.waiting.clear();
+                let ended = StopRequest::Ended(activity.status);
+                self.tell(&ended);
             }
         }
     }
@@ -165,11 +168,22 @@ impl Record {
             return false;
         }
         self.activity.cancel_requested = Some(reason.clone());
+        self.tell(&StopRequest::Cancel(reason.clone()));
+        true
+    }
+
+    fn tell(&mut self, request: &StopRequest) {
         for waiter in self.waiting.drain(..) {
             // A waiter that is gone does not need to know.
-            let _ = waiter.send(StopRequest::Cancel(reason.clone()));
+            let _ = waiter.send(request.clone());
         }
-        true
+    }
+
+    /// What decides the next change.
+    pub(super) fn state(&self) -> ChangeState {
+        let expired = self.lease.as_ref().is_some_and(Lease::has_expired);
+        let last_attempt = self.lease.as_ref().map_or(Attempt::FIRST, |lease| lease.last_attempt);
+        ChangeState::of(&self.activity, expired, last_attempt)
     }
 
     pub(super) fn wait(&mut self) -> oneshot::Receiver<StopRequest> {

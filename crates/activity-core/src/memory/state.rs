@@ -9,8 +9,7 @@ use tokio::time::Instant;
 use super::clock::Clock;
 use super::events::{Event, Events, What};
 use super::index::Index;
-use super::record::{Answer, Lease, Record};
-use crate::change::State as ChangeState;
+use super::record::{Answer, Record};
 use crate::{
     Activity, AgentId, Attempt, Batch, CancelOutcome, CancelRequest, Change, Counts, Detail, Error,
     ExpiredLease, ListCursor, ListQuery, LogQuery, Message, NewActivity, Page, RequestId, SCAN_LIMIT, Scope,
@@ -59,8 +58,7 @@ impl State {
         if let Some(Answer::Written(written)) = record.remembered(write.request) {
             return Ok(written);
         }
-        let lease_expired = record.lease.as_ref().is_some_and(Lease::has_expired);
-        let next = write.decide(ChangeState::of(&record.activity, lease_expired))?;
+        let next = write.decide(record.state())?;
         let before = record.activity.status;
         let held = record.lease.as_ref().map(|lease| lease.expires);
         let (written, entry) = record.apply(&write.change, write.request, next, write.message, at);
@@ -154,16 +152,11 @@ impl State {
     }
 
     pub(super) fn wait_for_stop(&mut self, id: AgentId, attempt: Attempt) -> StopWait {
-        let Some(record) = self.records.get_mut(&id) else {
-            return StopWait::Now(StopRequest::Superseded);
-        };
-        if record.activity.status.is_terminal() || record.activity.attempt != attempt {
-            return StopWait::Now(StopRequest::Superseded);
+        let record = self.records.get_mut(&id);
+        if let Some(stop) = StopRequest::of(record.as_ref().map(|record| &record.activity), attempt) {
+            return StopWait::Now(stop);
         }
-        match &record.activity.cancel_requested {
-            Some(reason) => StopWait::Now(StopRequest::Cancel(reason.clone())),
-            None => StopWait::Later(record.wait()),
-        }
+        record.map_or(StopWait::Now(StopRequest::Superseded), |record| StopWait::Later(record.wait()))
     }
 
     pub(super) fn cancel_queued(
