@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::id::RequestIds;
+use crate::lease::{LEASE_TTL, Leases};
 use crate::request::{Change as Requested, CreateActivity, UpdateActivity};
 use crate::{
     ActivityStore, AgentId, Attempt, Batch, CancelOutcome, CancelRequest, Change, Counts, Detail, Error,
@@ -41,11 +42,12 @@ type Redact = dyn Fn(&str) -> String + Send + Sync;
 /// ```
 #[derive(Clone)]
 pub struct Activities {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     store: Arc<dyn ActivityStore>,
+    pub(crate) leases: Leases,
     messages: Messages,
     redact: Option<Arc<Redact>>,
     requests: RequestIds,
@@ -61,7 +63,13 @@ impl Activities {
 
     /// Activities in `store`, to be set up further.
     pub fn builder(store: impl ActivityStore) -> ActivitiesBuilder {
-        ActivitiesBuilder { store: Arc::new(store), messages: Messages::default(), redact: None }
+        ActivitiesBuilder {
+            store: Arc::new(store),
+            messages: Messages::default(),
+            redact: None,
+            owner: None,
+            lease: LEASE_TTL,
+        }
     }
 
     /// The store.
@@ -199,7 +207,8 @@ impl Activities {
         self.inner.store.watch(scope, id, from).await
     }
 
-    /// Starts a queued activity and answers with the attempt that the worker belongs to.
+    /// Starts a queued activity and answers with the attempt that the worker belongs to. It is held without a
+    /// lease: nobody takes it for lost, until you end it. Work under a lifecycle is held by a lease.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Refused`] when it is running already or has ended.
@@ -321,6 +330,8 @@ pub struct ActivitiesBuilder {
     store: Arc<dyn ActivityStore>,
     messages: Messages,
     redact: Option<Arc<Redact>>,
+    owner: Option<String>,
+    lease: Duration,
 }
 
 impl ActivitiesBuilder {
@@ -337,12 +348,27 @@ impl ActivitiesBuilder {
         self
     }
 
+    /// Sets who holds the leases of runs, for people. Default: the host and the process, as `web-3/4711`.
+    pub fn owner(mut self, owner: impl Into<String>) -> Self {
+        self.owner = Some(owner.into());
+        self
+    }
+
+    /// Sets how long the lease of a run in a durable store holds; it is renewed four times in that time. A run
+    /// whose process dies says running until its lease has run out. Default: [`LEASE_TTL`]; less than
+    /// [`LEASE_TTL_MIN`](crate::LEASE_TTL_MIN) is taken as that.
+    pub fn lease(mut self, ttl: Duration) -> Self {
+        self.lease = ttl;
+        self
+    }
+
     /// The handle.
     #[must_use]
     pub fn build(self) -> Activities {
-        let Self { store, messages, redact } = self;
+        let Self { store, messages, redact, owner, lease } = self;
+        let leases = Leases::new(owner, lease);
         let (requests, under_way) = (RequestIds::new(), AtomicUsize::new(0));
-        let inner = Inner { store, messages, redact, requests, under_way, settled: Notify::new() };
+        let inner = Inner { store, leases, messages, redact, requests, under_way, settled: Notify::new() };
         Activities { inner: Arc::new(inner) }
     }
 }

@@ -32,6 +32,7 @@ pub mod conformance;
 mod error;
 pub mod feed;
 mod id;
+mod lease;
 mod memory;
 mod message;
 mod messages;
@@ -53,6 +54,7 @@ pub use change::{
 };
 pub use error::Error;
 pub use id::{AgentId, Attempt, RequestId};
+pub use lease::{HeldLease, LEASE_TTL, LEASE_TTL_MIN, REAP_EVERY};
 pub use memory::{EVENTS_KEPT, MemoryStore, PROGRESS_KEPT};
 pub use message::{MESSAGE_LIMIT, Message};
 pub use messages::Messages;

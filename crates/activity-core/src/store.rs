@@ -20,8 +20,8 @@ use crate::{
 /// A new store is held against the conformance suite (feature `conformance`).
 #[async_trait]
 pub trait ActivityStore: Send + Sync + std::fmt::Debug + 'static {
-    /// Whether what it keeps outlives this process. Runs in such a store are to be held by leases; the lifecycle does
-    /// not take any yet, so a run whose process dies says running until somebody writes another status.
+    /// Whether what it keeps outlives this process. Runs in such a store are held by leases, so that one whose
+    /// process dies does not say running for ever.
     fn is_durable(&self) -> bool;
 
     /// Creates a queued activity. Creating it again with the same type and metadata answers with the record as

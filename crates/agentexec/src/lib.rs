@@ -28,6 +28,8 @@
 //! | module | feature | what it holds |
 //! |---|---|---|
 //! | [`activity`] | | the record of a run, its store in memory, the interface of stores |
+//! | `sqlite` | `sqlite` | the store in one file, for one machine |
+//! | `redis` | `redis` | the store on Redis, for many machines |
 //! | [`runner`] | | the lifecycle around any runner or future; retry, fallback, timeout |
 //! | `tools` | `tools` | tools with typed arguments, and the schemas that models read |
 //! | `agent` | `agent` | the agent, its transcript and the turn loop, for a model of your own |
@@ -39,6 +41,16 @@
 /// The record of a run, its store in memory, and the interface of stores.
 #[doc(inline)]
 pub use agentexec_activity_core as activity;
+
+/// The store in one file, for one machine.
+#[cfg(feature = "sqlite")]
+#[doc(inline)]
+pub use agentexec_activity_sqlite as sqlite;
+
+/// The store on Redis, for many machines.
+#[cfg(feature = "redis")]
+#[doc(inline)]
+pub use agentexec_activity_redis as redis;
 
 /// The lifecycle around any runner or future; retry, fallback, timeout, cancellation.
 #[doc(inline)]

@@ -26,10 +26,13 @@ pub const DEFAULT_GRACE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Tracking {
-    /// The run goes on; progress that could not be recorded is traced and forgotten.
+    /// The run goes on; progress that could not be recorded is traced and forgotten. So does a run whose lease was
+    /// lost and whose activity was therefore marked as failed: its caller gets the output in
+    /// [`TrackedError::Unrecorded`](crate::TrackedError::Unrecorded).
     #[default]
     BestEffort,
-    /// The run is asked to stop as soon as progress could not be recorded, and ends with
+    /// The run is asked to stop as soon as progress could not be recorded, and in a durable store also when its
+    /// lease could not be renewed, early enough that its grace ends before the lease does. It ends with
     /// [`TrackedError::Unrecorded`](crate::TrackedError::Unrecorded).
     Strict,
 }
@@ -161,13 +164,16 @@ impl RunContext {
             Tracking::BestEffort => {
                 tracing::warn!(id = %self.id(), error = error_chain(&error), "progress could not be recorded");
             }
-            Tracking::Strict => {
-                self.notes(|notes| {
-                    notes.tracking_failure.get_or_insert(error);
-                });
-                self.cancel("its progress could not be recorded");
-            }
+            Tracking::Strict => self.fail_tracking(error),
         }
+    }
+
+    /// Stops the run since it cannot be tracked any more.
+    pub(crate) fn fail_tracking(&self, error: activity::Error) {
+        self.notes(|notes| {
+            notes.tracking_failure.get_or_insert(error);
+        });
+        self.cancel("its progress could not be recorded");
     }
 
     /// Reports how it goes, to a stream too, and says whether that was recorded. Untracked, it records nothing and

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agentexec_activity_core::{
-    self as activity, Activities, AgentId, Attempt, Change, Message, Percent, Write, Written,
+    self as activity, Activities, AgentId, Attempt, Change, HeldLease, Message, Percent, Write, Written,
 };
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
@@ -29,6 +29,7 @@ pub(crate) struct Ending {
     id: AgentId,
     runtime: Option<Handle>,
     due: Due,
+    lease: Option<HeldLease>,
 }
 
 /// What is to be written when the run is dropped now.
@@ -49,15 +50,29 @@ impl Ending {
         activities: &Activities,
         id: AgentId,
     ) -> Result<(Self, Attempt), activity::Error> {
-        let change = Change::Start { lease: None, percentage: Percent::ZERO };
+        let terms = activities.lease_terms();
+        let change = Change::Start { lease: terms.clone(), percentage: Percent::ZERO };
         let message = Message::new(activities.messages().started.as_str());
         let start = activities.named_write(id, None, change, message);
         let runtime = Handle::try_current().ok();
         let due = Due::Start(start.clone());
-        let mut ending = Self { activities: activities.clone(), id, runtime, due };
+        let mut ending = Self { activities: activities.clone(), id, runtime, due, lease: None };
+        let sent = Instant::now();
         let started = persist(activities, start, START_PATIENCE).await;
         ending.due = started.as_ref().map_or(Due::Nothing, |written| Due::Dropped(written.attempt));
-        Ok((ending, started?.attempt))
+        let attempt = started?.attempt;
+        if terms.is_some() {
+            ending.lease = Some(activities.hold(id, attempt, sent));
+            if let (Some(runtime), Some(heartbeat)) = (&ending.runtime, activities.heartbeat()) {
+                runtime.spawn(heartbeat);
+            }
+        }
+        Ok((ending, attempt))
+    }
+
+    /// The lease that the run is held by; nothing in a store that is not durable.
+    pub(crate) fn lease(&self) -> Option<&HeldLease> {
+        self.lease.as_ref()
     }
 
     /// Writes how the run ended, again and again for a while when the store fails.
@@ -85,7 +100,9 @@ impl Drop for Ending {
         let Some(runtime) = &self.runtime else { return };
         let (activities, id) = (self.activities.clone(), self.id);
         let under_way = activities.write_under_way();
+        let lease = self.lease.take();
         runtime.spawn(async move {
+            let _held = lease;
             let settled = settle(&activities, id, due).await;
             unsettled.ended(settled);
             drop(under_way);

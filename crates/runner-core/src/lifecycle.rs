@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agentexec_activity_core::{
-    self as activity, Activities, AgentId, Attempt, Change, Message, Percent, Status, StopRequest,
+    self as activity, Activities, AgentId, Attempt, Change, HeldLease, Message, Percent, Status, StopRequest,
 };
 use futures_util::FutureExt;
 use humantime::format_duration;
@@ -170,7 +170,7 @@ impl Lifecycle {
         let _over = cx.token().clone().drop_guard();
         cx.emit(RunEvent::RunStarted { id, attempt }).await;
 
-        let (result, panic) = self.drive(&cx, work).await;
+        let (result, panic) = self.drive(&cx, work, ending.lease()).await;
         let untracked = cx.take_tracking_failure();
         let (change, message) = match &untracked {
             Some(error) => self.untracked(error),
@@ -215,6 +215,7 @@ impl Lifecycle {
         &self,
         cx: &RunContext,
         work: F,
+        lease: Option<&HeldLease>,
     ) -> (Result<T, RunError<E>>, Option<Box<dyn Any + Send>>)
     where
         F: FnOnce(RunContext) -> Fut,
@@ -225,10 +226,7 @@ impl Lifecycle {
         let work = pin!(AssertUnwindSafe(async move { work(given).await }).catch_unwind());
         let asked = async {
             tokio::select! {
-                asked = self.activities.stop_requested(cx.id(), cx.attempt()) => cx.cancel(match asked {
-                    StopRequest::Cancel(reason) => reason.to_string(),
-                    _ => "the activity has ended or another attempt has replaced this one".to_owned(),
-                }),
+                () = self.asked_to_stop(cx, lease) => {}
                 () = cx.canceled() => {}
             }
         };
@@ -241,6 +239,34 @@ impl Lifecycle {
             Some(Ok(Err(error))) if stopped => (Err(canceled(cx, Some(error))), None),
             Some(Ok(result)) => (result, None),
             None => (Err(canceled(cx, None)), None),
+        }
+    }
+
+    /// Stops the run when somebody asks for it, or has taken its activity over.
+    ///
+    /// Work that nobody starts again goes on when its lease is lost: it may be paid for, and its caller gets the
+    /// output all the same, in [`TrackedError::Unrecorded`]. [`Tracking::Strict`] stops it before the lease ends.
+    async fn asked_to_stop(&self, cx: &RunContext, lease: Option<&HeldLease>) {
+        let stop = tokio::select! {
+            stop = self.activities.stop_requested(cx.id(), cx.attempt()) => stop,
+            lost = self.running_out(lease) => return cx.fail_tracking(lost),
+        };
+        match stop {
+            StopRequest::Cancel(reason) => cx.cancel(reason.to_string()),
+            StopRequest::Ended(Status::Error) if lease.is_some() && self.tracking == Tracking::BestEffort => {
+                tracing::warn!(id = %cx.id(), "a run goes on whose activity was marked as failed meanwhile");
+                cx.canceled().await;
+            }
+            StopRequest::Ended(status) => cx.cancel(format!("somebody else has marked the activity as {status}")),
+            _ => cx.cancel("another attempt has replaced this one, or the activity was purged"),
+        }
+    }
+
+    /// Waits until a strict run has to stop for want of its lease.
+    async fn running_out(&self, lease: Option<&HeldLease>) -> activity::Error {
+        match lease {
+            Some(lease) if self.tracking == Tracking::Strict => lease.running_out(self.grace).await,
+            _ => std::future::pending().await,
         }
     }
 

@@ -25,8 +25,8 @@ pub(super) const LAYERS: &[Layer] = &[
     Layer {
         package: "agentexec-activity-core",
         ours: "",
-        external: "async-trait futures-core futures-util jiff proptest serde serde_json \
-                   thiserror tokio uuid",
+        external: "async-trait futures-core futures-util gethostname jiff proptest serde serde_json \
+                   thiserror tokio tracing uuid",
     },
     Layer {
         package: "agentexec-runner-core",
@@ -66,8 +66,8 @@ pub(super) const LAYERS: &[Layer] = &[
     Layer { package: "agentexec-demo", ours: "", external: "axum futures-util serde_json thiserror tokio" },
     Layer {
         package: "agentexec",
-        ours: "agentexec-activity-core agentexec-runner-core agentexec-tools \
-               agentexec-agent-core agentexec-runner-openai agentexec-runner-claude",
+        ours: "agentexec-activity-core agentexec-activity-redis agentexec-activity-sqlite \
+               agentexec-runner-core agentexec-tools agentexec-agent-core agentexec-runner-openai agentexec-runner-claude",
         external: "",
     },
     Layer {

@@ -22,7 +22,8 @@ struct Spawner {
 const SPAWNERS: &[Spawner] = &[
     Spawner {
         path: "crates/runner-core/src/ending.rs",
-        owner: "the write of a dropped run's final status, which `Activities::shutdown` waits for",
+        owner: "the write of a dropped run's final status, which `Activities::shutdown` waits for; and the \
+                heartbeat of a handle, which ends with it",
     },
     Spawner {
         path: "crates/activity-core/src/conformance/races.rs",
