@@ -46,7 +46,7 @@ pub struct Activities {
 }
 
 pub(crate) struct Inner {
-    store: Arc<dyn ActivityStore>,
+    pub(crate) store: Arc<dyn ActivityStore>,
     pub(crate) leases: Leases,
     messages: Messages,
     redact: Option<Arc<Redact>>,
@@ -348,7 +348,8 @@ impl ActivitiesBuilder {
         self
     }
 
-    /// Sets who holds the leases of runs, for people. Default: the host and the process, as `web-3/4711`.
+    /// Sets who holds the leases of runs, for people; at most [`OWNER_LIMIT`](crate::OWNER_LIMIT) bytes are kept.
+    /// Default: the host and the process, as `web-3/4711`.
     pub fn owner(mut self, owner: impl Into<String>) -> Self {
         self.owner = Some(owner.into());
         self
@@ -356,7 +357,8 @@ impl ActivitiesBuilder {
 
     /// Sets how long the lease of a run in a durable store holds; it is renewed four times in that time. A run
     /// whose process dies says running until its lease has run out. Default: [`LEASE_TTL`]; less than
-    /// [`LEASE_TTL_MIN`](crate::LEASE_TTL_MIN) is taken as that.
+    /// [`LEASE_TTL_MIN`](crate::LEASE_TTL_MIN) is taken as that, and more than
+    /// [`LEASE_TTL_MAX`](crate::LEASE_TTL_MAX) as that.
     pub fn lease(mut self, ttl: Duration) -> Self {
         self.lease = ttl;
         self

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::message::cleaned;
 use crate::{Activity, AgentId, Attempt, Error, Message, Percent, RequestId, Status};
 
 /// How many request ids an activity remembers: a write that comes again within that many is not repeated.
@@ -108,10 +109,14 @@ impl Change {
     }
 }
 
+/// The most bytes of the name of a lease's owner. What is longer is cut on a character boundary and ends in `…`.
+pub const OWNER_LIMIT: usize = 255;
+
 /// A time-limited claim on an activity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseTerms {
-    /// Who holds it, for people: a host and a process, for example.
+    /// Who holds it, for people: a host and a process, for example. Made safe to show as a
+    /// [`Message`](crate::Message) is, at most [`OWNER_LIMIT`] bytes.
     pub owner: String,
     /// How long it holds from each renewal on.
     pub ttl: Duration,
@@ -125,7 +130,8 @@ impl LeaseTerms {
     /// A lease of `owner`; what is lost under it ends in error.
     #[must_use]
     pub fn new(owner: impl Into<String>, ttl: Duration) -> Self {
-        Self { owner: owner.into(), ttl, last_attempt: Attempt::FIRST }
+        let owner = cleaned(owner.into().into(), OWNER_LIMIT).into_owned();
+        Self { owner, ttl, last_attempt: Attempt::FIRST }
     }
 
     /// Sets the last attempt that may be made without anybody asking for it.

@@ -40,6 +40,12 @@ pub enum Error {
         /// The activity.
         id: AgentId,
     },
+    /// The lease of a run could not be kept, so its work has to stop where somebody else may start it again.
+    #[error("the lease of activity {id} was lost, or could not be renewed in time; is its store up?")]
+    LeaseLost {
+        /// The activity.
+        id: AgentId,
+    },
     /// The id is taken by an activity with another type or other metadata.
     #[error("the id {id} is taken by another activity; let `create` make the id")]
     IdTaken {
@@ -110,6 +116,17 @@ impl Error {
     #[must_use]
     pub fn is_already_running(&self) -> bool {
         matches!(self, Self::Refused { from: Status::Running, to: Status::Running, .. })
+    }
+
+    /// What happened and what it comes from, in one line.
+    pub(crate) fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = StdError::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
     }
 
     /// The status that the activity had when it refused the change.

@@ -5,27 +5,29 @@
 //! [`Activities::hold`] as long as the run lasts, and drives [`Activities::heartbeat`]; the lifecycle of
 //! runner-core does all three. Nothing here needs a runtime: the heartbeat is a future.
 
-use std::collections::HashMap;
+mod book;
+mod heartbeat;
+mod reaper;
+
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
-use crate::activities::Inner;
-use crate::{Activities, ActivityStore, AgentId, Attempt, Change, Error, LeaseTerms, Message};
+use self::book::Book;
+pub use self::heartbeat::Heartbeat;
+pub use self::reaper::REAP_EVERY;
+use crate::answer::ANSWER_LIMIT;
+use crate::{Activities, AgentId, Attempt, Error, LeaseTerms};
 
 /// How long a lease holds when nothing else is set.
 pub const LEASE_TTL: Duration = Duration::from_secs(60);
 /// The shortest lease that can be set: below it a busy machine would lose leases of healthy runs.
 pub const LEASE_TTL_MIN: Duration = Duration::from_secs(1);
-/// How often a process looks for leases that others have lost.
-pub const REAP_EVERY: Duration = Duration::from_secs(1);
-/// How many leases one step renews or reaps at the most.
-const STEP: usize = 1000;
-/// How long a store has for one step of the heartbeat.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// The longest lease that can be set: a run whose process died says running for that long.
+pub const LEASE_TTL_MAX: Duration = Duration::from_hours(24);
 /// The heartbeats that a lease has room for: one may fail, and the next, before it runs out.
 const BEATS_PER_LEASE: u32 = 4;
 
@@ -35,72 +37,45 @@ pub(crate) struct Leases {
     owner: String,
     ttl: Duration,
     book: Mutex<Book>,
-    /// Rung when a lease was renewed or found lost.
+    /// Rung when leases were renewed or found lost.
     beaten: Notify,
+    /// Rung when nobody drives the heartbeat any more.
+    orphaned: Notify,
     /// Rung when the handle goes away.
     gone: Arc<Notify>,
 }
 
-#[derive(Debug, Default)]
-struct Book {
-    held: HashMap<(AgentId, Attempt), Held>,
-    /// Whether a heartbeat is being driven.
-    beating: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    /// When the last renewal that succeeded was sent.
-    renewed: Instant,
-    /// Whether the store said that it is held no more.
-    lost: bool,
-}
-
 impl Leases {
     pub(crate) fn new(owner: Option<String>, ttl: Duration) -> Self {
+        let (beaten, orphaned, gone) = (Notify::new(), Notify::new(), Arc::default());
         let owner = owner.unwrap_or_else(default_owner);
-        let (beaten, gone) = (Notify::new(), Arc::default());
-        Self { owner, ttl: ttl.max(LEASE_TTL_MIN), book: Mutex::default(), beaten, gone }
+        let ttl = ttl.clamp(LEASE_TTL_MIN, LEASE_TTL_MAX);
+        Self { owner, ttl, book: Mutex::default(), beaten, orphaned, gone }
     }
 
+    /// How long after a renewal the next one is due.
     fn beat(&self) -> Duration {
         self.ttl / BEATS_PER_LEASE
+    }
+
+    /// How long the store has to answer a renewal: not so long that the next one comes too late.
+    fn answer_limit(&self) -> Duration {
+        ANSWER_LIMIT.min(self.ttl / 2)
+    }
+
+    /// How long whoever drives the heartbeat may give no sign of life, until somebody else takes over.
+    fn patience(&self) -> Duration {
+        self.beat() + self.answer_limit()
+    }
+
+    /// What is left unused at the end of a lease, for clocks and threads that run late.
+    fn spare(&self) -> Duration {
+        self.ttl / 12
     }
 
     /// A panic while the book was held cannot leave it half-written.
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Renews everything that is held, in bounded steps. What could not be renewed is tried again at the next
-    /// beat.
-    async fn renew(&self, store: &dyn ActivityStore) {
-        let held: Vec<_> = self.book().held.keys().copied().collect();
-        for step in held.chunks(STEP) {
-            let sent = Instant::now();
-            match answered(store.renew(step, self.ttl)).await {
-                Ok(answers) => self.note(step, &answers, sent),
-                Err(error) => {
-                    let leases = step.len();
-                    tracing::warn!(leases, error = chain(&error), "leases could not be renewed");
-                }
-            }
-        }
-        self.beaten.notify_waiters();
-    }
-
-    fn note(&self, step: &[(AgentId, Attempt)], answers: &[bool], sent: Instant) {
-        let mut book = self.book();
-        for (lease, still_held) in step.iter().zip(answers) {
-            let Some(held) = book.held.get_mut(lease) else { continue };
-            if *still_held {
-                held.renewed = sent;
-            } else if !held.lost {
-                held.lost = true;
-                let (id, attempt) = lease;
-                tracing::warn!(%id, %attempt, "the lease of a run is lost: somebody else has ended or taken it");
-            }
-        }
     }
 }
 
@@ -123,21 +98,20 @@ pub struct HeldLease {
 }
 
 impl HeldLease {
-    /// Waits until the lease is lost, or could not be renewed for so long that work which needs `grace` to stop
-    /// has to begin with that now, with a twelfth of the lease to spare. At the earliest that is when half of the
-    /// lease has passed. Cancel-safe.
+    /// Waits until the store has said that the lease is lost, or it could not be renewed for so long that work
+    /// which needs `grace` to stop has to begin with that now, with a twelfth of the lease to spare. At the
+    /// earliest that is when half of the lease has passed; what is [left](Self::time_left) then may be less than
+    /// `grace`. Cancel-safe.
     pub async fn running_out(&self, grace: Duration) -> Error {
-        let leases = &self.activities.inner.leases;
-        let left = grace.saturating_add(leases.ttl / 12).min(leases.ttl / 2);
+        let leases = self.leases();
+        let left = grace.saturating_add(leases.spare()).min(leases.ttl / 2);
         loop {
             let beaten = leases.beaten.notified();
-            let held = leases.book().held.get(&self.lease).copied();
-            let Some(Held { renewed, lost: false }) = held else {
-                return Error::unavailable("activity", "the lease of the run is lost");
-            };
+            let held = leases.book().renewed(self.lease);
+            let Some((renewed, false)) = held else { break };
             let last_moment = renewed + (leases.ttl - left);
             if Instant::now() >= last_moment {
-                return Error::unavailable("activity", "the lease of the run could not be renewed in time");
+                break;
             }
             // Renewed meanwhile: then the moment is a later one.
             tokio::select! {
@@ -145,6 +119,49 @@ impl HeldLease {
                 () = sleep_until(last_moment) => {}
             }
         }
+        Error::LeaseLost { id: self.lease.0 }
+    }
+
+    /// How long work may still go on under the lease, if it is not renewed any more: a twelfth of it less than it
+    /// lasts, counted from when the last renewal was sent.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        let leases = self.leases();
+        let renewed = leases.book().renewed(self.lease);
+        let end = renewed.map(|(renewed, _)| renewed + (leases.ttl - leases.spare()));
+        end.map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether the lease may have expired at the store, so that a reaper may have ended the activity. While it may
+    /// not, whoever else ended it did so on purpose.
+    #[must_use]
+    pub fn may_have_expired(&self) -> bool {
+        let leases = self.leases();
+        let renewed = leases.book().renewed(self.lease);
+        renewed.is_none_or(|(renewed, _)| Instant::now() >= renewed + leases.ttl)
+    }
+
+    /// Sees to it that the heartbeat is driven: hands it to `spawn` whenever nobody drives it, also when whoever
+    /// did so gives no sign of life, since its runtime has gone down or stands still. Never ready. Cancel-safe.
+    pub async fn attend(&self, spawn: impl Fn(Heartbeat)) {
+        let leases = self.leases();
+        loop {
+            if let Some(heartbeat) = self.activities.heartbeat() {
+                spawn(heartbeat);
+            }
+            // Only from here on: a `spawn` that drops it at once is not to be asked again at once.
+            let orphaned = leases.orphaned.notified();
+            let until = leases.book().attended_until(leases.patience());
+            let until = until.unwrap_or_else(|| Instant::now() + REAP_EVERY);
+            tokio::select! {
+                () = orphaned => {}
+                () = sleep_until(until) => {}
+            }
+        }
+    }
+
+    fn leases(&self) -> &Leases {
+        &self.activities.inner.leases
     }
 }
 
@@ -156,18 +173,7 @@ impl fmt::Debug for HeldLease {
 
 impl Drop for HeldLease {
     fn drop(&mut self) {
-        self.activities.inner.leases.book().held.remove(&self.lease);
-    }
-}
-
-/// That a heartbeat is being driven, as long as this lives.
-struct Beating(Weak<Inner>);
-
-impl Drop for Beating {
-    fn drop(&mut self) {
-        if let Some(inner) = self.0.upgrade() {
-            inner.leases.book().beating = false;
-        }
+        self.leases().book().release(self.lease);
     }
 }
 
@@ -185,108 +191,8 @@ impl Activities {
     #[must_use]
     pub fn hold(&self, id: AgentId, attempt: Attempt, since: Instant) -> HeldLease {
         let lease = (id, attempt);
-        self.inner.leases.book().held.insert(lease, Held { renewed: since, lost: false });
-        HeldLease { activities: self.clone(), lease }
-    }
-
-    /// The heartbeat of this handle, to be driven (spawned) by whoever holds a lease; nothing when it is being
-    /// driven already or no lease is held. It renews all leases of the handle together, four times in the time of
-    /// a lease, and reaps what others have lost each [`REAP_EVERY`]. It ends when no lease is held any more, or
-    /// with the last clone of the handle; it does not keep the handle alive.
-    #[must_use]
-    pub fn heartbeat(&self) -> Option<impl Future<Output = ()> + Send + 'static> {
         let leases = &self.inner.leases;
-        let mut book = leases.book();
-        if book.beating || book.held.is_empty() {
-            return None;
-        }
-        book.beating = true;
-        drop(book);
-        let beating = Beating(Arc::downgrade(&self.inner));
-        Some(beat(beating, Arc::clone(&leases.gone), leases.beat()))
-    }
-
-    /// Ends what was lost: every running activity whose lease has expired becomes error ("lost"), or queued
-    /// again where its lease says so. Says how many this call has ended; of several processes that try, one wins
-    /// each. A handle with runs does this by itself; call it, or drive [`keep_reaping`](Self::keep_reaping),
-    /// where activities are only read.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the store fails.
-    pub async fn reap(&self) -> Result<usize, Error> {
-        let mut reaped = 0;
-        loop {
-            let expired = answered(self.store().expired(STEP)).await?;
-            let found = expired.len();
-            let before = reaped;
-            for lease in expired {
-                let message = self.messages().lost(&lease.owner, lease.renewed);
-                let lost = self.named_write(lease.id, Some(lease.attempt), Change::Lose, Message::new(message));
-                match answered(self.store().write(lost)).await {
-                    Ok(_) => reaped += 1,
-                    Err(error) if error.is_retryable() => return Err(error),
-                    // Somebody else was faster, or the holder came back.
-                    Err(_) => {}
-                }
-            }
-            if found < STEP || reaped == before {
-                return Ok(reaped);
-            }
-        }
-    }
-
-    /// Reaps each [`REAP_EVERY`], for ever. For a process that only reads; spawn it and abort it, or select
-    /// over it. A store that fails is traced and asked again.
-    pub async fn keep_reaping(&self) {
-        loop {
-            if let Err(error) = self.reap().await {
-                tracing::warn!(error = chain(&error), "lost runs could not be looked for");
-            }
-            sleep(REAP_EVERY).await;
-        }
-    }
-}
-
-async fn beat(beating: Beating, gone: Arc<Notify>, every: Duration) {
-    let mut next_beat = Instant::now() + every;
-    loop {
-        let pause = REAP_EVERY.min(every);
-        tokio::select! {
-            () = sleep_until(next_beat.min(Instant::now() + pause)) => {}
-            () = gone.notified() => return,
-        }
-        let Some(inner) = beating.0.upgrade() else { return };
-        {
-            // Under the lock, so that whoever takes a lease now sees that he has to drive a heartbeat.
-            let mut book = inner.leases.book();
-            if book.held.is_empty() {
-                book.beating = false;
-                return;
-            }
-        }
-        let activities = Activities { inner };
-        // First one's own: what this process could not renew while it was paused is not lost yet.
-        if Instant::now() >= next_beat {
-            activities.inner.leases.renew(&**activities.store()).await;
-            next_beat = Instant::now() + every;
-        }
-        if let Err(error) = activities.reap().await {
-            tracing::warn!(error = chain(&error), "lost runs could not be looked for");
-        }
-    }
-}
-
-/// The store's answer, or that there was none in time.
-async fn answered<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    timeout(ANSWER_LIMIT, answer).await.unwrap_or_else(|_| {
-        Err(Error::unavailable("activity", format!("no answer within {} s", ANSWER_LIMIT.as_secs())))
-    })
-}
-
-/// An error and what it comes from, in one line.
-fn chain(error: &Error) -> String {
-    match error {
-        Error::Unavailable { source, .. } => format!("{error}: {source}"),
-        error => error.to_string(),
+        leases.book().hold(lease, since, leases.beat());
+        HeldLease { activities: self.clone(), lease }
     }
 }

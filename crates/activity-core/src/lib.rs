@@ -26,6 +26,7 @@
 
 mod activities;
 mod activity;
+mod answer;
 mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -49,12 +50,12 @@ mod watch;
 pub use activities::{Activities, ActivitiesBuilder, SHUTDOWN_WAIT, WriteUnderWay};
 pub use activity::{Activity, Counts, Detail, LogEntry, NewActivity, TYPE_LIMIT};
 pub use change::{
-    CancelOutcome, CancelRequest, Change, LeaseTerms, Next, REMEMBERED_REQUESTS, State, StopRequest, Write,
+    CancelOutcome, CancelRequest, Change, LeaseTerms, Next, OWNER_LIMIT, REMEMBERED_REQUESTS, State, StopRequest, Write,
     Written,
 };
 pub use error::Error;
 pub use id::{AgentId, Attempt, RequestId};
-pub use lease::{HeldLease, LEASE_TTL, LEASE_TTL_MIN, REAP_EVERY};
+pub use lease::{Heartbeat, HeldLease, LEASE_TTL, LEASE_TTL_MAX, LEASE_TTL_MIN, REAP_EVERY};
 pub use memory::{EVENTS_KEPT, MemoryStore, PROGRESS_KEPT};
 pub use message::{MESSAGE_LIMIT, Message};
 pub use messages::Messages;

@@ -28,10 +28,7 @@ impl Message {
     /// The message that says `text`.
     pub fn new<'a>(text: impl Into<Cow<'a, str>>) -> Self {
         let text = text.into();
-        if text.len() <= MESSAGE_LIMIT && !text.chars().any(must_change) {
-            return Self(Arc::from(text));
-        }
-        Self(Arc::from(cleaned(&text)))
+        Self(Arc::from(cleaned(text, MESSAGE_LIMIT)))
     }
 
     /// The text.
@@ -54,8 +51,12 @@ fn is_bidi_override(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-fn cleaned(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len().min(MESSAGE_LIMIT));
+/// The text as one line that can be shown, cut at `limit` bytes.
+pub(crate) fn cleaned(text: Cow<'_, str>, limit: usize) -> Cow<'_, str> {
+    if text.len() <= limit && !text.chars().any(must_change) {
+        return text;
+    }
+    let mut clean = String::with_capacity(text.len().min(limit));
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         let kept = match c {
@@ -65,8 +66,8 @@ fn cleaned(text: &str) -> String {
             c if must_change(c) => continue,
             c => c,
         };
-        if clean.len() + kept.len_utf8() > MESSAGE_LIMIT {
-            while clean.len() + '…'.len_utf8() > MESSAGE_LIMIT {
+        if clean.len() + kept.len_utf8() > limit {
+            while clean.len() + '…'.len_utf8() > limit {
                 clean.pop();
             }
             clean.push('…');
@@ -74,7 +75,7 @@ fn cleaned(text: &str) -> String {
         }
         clean.push(kept);
     }
-    clean
+    clean.into()
 }
 
 impl<'de> Deserialize<'de> for Message {

@@ -21,7 +21,8 @@ pub const METADATA_DEPTH: usize = 16;
 ///
 /// Cloning is cheap. Values are JSON and are matched by type: `1` is not `"1"` and not `1.0`. At most
 /// [`METADATA_PAIRS`] pairs, keys of 1 to [`METADATA_KEY_LIMIT`] bytes, values of at most
-/// [`METADATA_VALUE_LIMIT`] bytes and [`METADATA_DEPTH`] levels.
+/// [`METADATA_VALUE_LIMIT`] bytes and [`METADATA_DEPTH`] levels. Equal values have the same text as JSON, and values
+/// that are not equal have different ones, so a store may compare texts; text is compared byte by byte.
 ///
 /// ```
 /// use agentexec_activity_core::Metadata;
@@ -45,7 +46,7 @@ impl Metadata {
     pub fn with(mut self, key: impl Into<String>, value: impl Into<Value>) -> Result<Self, Error> {
         let (key, value) = (key.into(), value.into());
         check_pair(&key, &value)?;
-        Arc::make_mut(&mut self.0).insert(key, value);
+        Arc::make_mut(&mut self.0).insert(key, canonical(value));
         check_count(self.0.len())?;
         Ok(self)
     }
@@ -116,6 +117,21 @@ fn check_pair(key: &str, value: &Value) -> Result<(), Error> {
     Ok(())
 }
 
+/// The value in the one form that equal values share: the pairs of objects by key, however `serde_json` was built,
+/// and no negative zero.
+fn canonical(value: Value) -> Value {
+    match value {
+        Value::Array(values) => values.into_iter().map(canonical).collect(),
+        Value::Object(pairs) => {
+            let by_key: BTreeMap<_, _> =
+                pairs.into_iter().map(|(key, value)| (key, canonical(value))).collect();
+            by_key.into_iter().collect()
+        }
+        Value::Number(number) if number.is_f64() && number.as_f64() == Some(0.0) => Value::from(0.0),
+        other => other,
+    }
+}
+
 fn is_deeper(value: &Value, levels: usize) -> bool {
     let Some(inner) = levels.checked_sub(1) else { return value.is_array() || value.is_object() };
     match value {
@@ -131,7 +147,7 @@ impl TryFrom<BTreeMap<String, Value>> for Metadata {
     fn try_from(pairs: BTreeMap<String, Value>) -> Result<Self, Error> {
         check_count(pairs.len())?;
         pairs.iter().try_for_each(|(key, value)| check_pair(key, value))?;
-        Ok(Self(Arc::new(pairs)))
+        Ok(Self(Arc::new(pairs.into_iter().map(|(key, value)| (key, canonical(value))).collect())))
     }
 }
 
@@ -176,6 +192,34 @@ mod tests {
         assert!(Metadata::try_from(pairs.clone()).is_err());
         let text = serde_json::to_string(&pairs).unwrap();
         assert!(serde_json::from_str::<Metadata>(&text).is_err());
+    }
+
+    #[test]
+    fn equal_values_have_one_text_wherever_they_come_from() {
+        let one = r#"{"v": {"b": [{"y": 1, "x": -0.0}], "a": null}}"#;
+        let two = r#"{"v": {"a": null, "b": [{"x": 0.0, "y": 1}]}}"#;
+        let read = |text| serde_json::from_str::<Metadata>(text).unwrap();
+        let built = |text| {
+            let value = serde_json::from_str::<Value>(text).unwrap();
+            Metadata::new().with("v", value["v"].clone()).unwrap()
+        };
+        let texts =
+            [read(one), read(two), built(one), built(two)].map(|one| one.get("v").unwrap().to_string());
+        assert_eq!(texts, [r#"{"a":null,"b":[{"x":0.0,"y":1}]}"#; 4]);
+    }
+
+    #[test]
+    fn a_float_is_read_as_the_one_that_was_written() {
+        let mut bits = 0x9E37_79B9_7F4A_7C15_u64;
+        for _ in 0..10_000 {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let float = f64::from_bits(bits);
+            if float.is_finite() {
+                let metadata = Metadata::new().with("f", float).unwrap();
+                let text = serde_json::to_string(&metadata).unwrap();
+                assert_eq!(serde_json::from_str::<Metadata>(&text).unwrap(), metadata, "{text}");
+            }
+        }
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub enum Tracking {
     #[default]
     BestEffort,
     /// The run is asked to stop as soon as progress could not be recorded, and in a durable store also when its
-    /// lease could not be renewed, early enough that its grace ends before the lease does. It ends with
+    /// lease could not be renewed, early enough that its grace ends before the lease does. A grace that is longer
+    /// than half of the lease is cut for that. It ends with
     /// [`TrackedError::Unrecorded`](crate::TrackedError::Unrecorded).
     Strict,
 }
@@ -69,7 +70,34 @@ struct Shared {
 struct Notes {
     stop_reason: Option<String>,
     completion: Option<Message>,
-    tracking_failure: Option<activity::Error>,
+    untracked: Option<Untracked>,
+}
+
+/// Why a run is to stop that cannot be tracked any more.
+pub(crate) enum Untracked {
+    /// Its progress could not be recorded.
+    Progress(activity::Error),
+    /// Its lease could not be kept.
+    Lease(activity::Error),
+}
+
+impl Untracked {
+    pub(crate) fn what(&self) -> &'static str {
+        match self {
+            Self::Progress(_) => "progress could not be recorded",
+            Self::Lease(_) => "the lease could not be kept",
+        }
+    }
+
+    pub(crate) fn error(&self) -> &activity::Error {
+        let (Self::Progress(error) | Self::Lease(error)) = self;
+        error
+    }
+
+    pub(crate) fn into_error(self) -> activity::Error {
+        let (Self::Progress(error) | Self::Lease(error)) = self;
+        error
+    }
 }
 
 /// What a context is made of.
@@ -164,16 +192,17 @@ impl RunContext {
             Tracking::BestEffort => {
                 tracing::warn!(id = %self.id(), error = error_chain(&error), "progress could not be recorded");
             }
-            Tracking::Strict => self.fail_tracking(error),
+            Tracking::Strict => self.fail_tracking(Untracked::Progress(error)),
         }
     }
 
     /// Stops the run since it cannot be tracked any more.
-    pub(crate) fn fail_tracking(&self, error: activity::Error) {
+    pub(crate) fn fail_tracking(&self, untracked: Untracked) {
+        let what = untracked.what();
         self.notes(|notes| {
-            notes.tracking_failure.get_or_insert(error);
+            notes.untracked.get_or_insert(untracked);
         });
-        self.cancel("its progress could not be recorded");
+        self.cancel(what);
     }
 
     /// Reports how it goes, to a stream too, and says whether that was recorded. Untracked, it records nothing and
@@ -331,8 +360,8 @@ impl RunContext {
         self.call_key.as_deref()
     }
 
-    pub(crate) fn take_tracking_failure(&self) -> Option<activity::Error> {
-        self.notes(|notes| notes.tracking_failure.take())
+    pub(crate) fn take_untracked(&self) -> Option<Untracked> {
+        self.notes(|notes| notes.untracked.take())
     }
 
     /// A panic while the notes were held leaves each of them whole.

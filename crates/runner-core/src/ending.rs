@@ -35,8 +35,8 @@ pub(crate) struct Ending {
 /// What is to be written when the run is dropped now.
 #[derive(Clone, Debug)]
 enum Due {
-    /// The start was sent, and whether it was carried out is not known yet.
-    Start(Write),
+    /// The start was sent at this moment first, and whether it was carried out is not known yet.
+    Start(Write, Instant),
     /// That the run was dropped.
     Dropped(Attempt),
     /// How it ended.
@@ -50,23 +50,17 @@ impl Ending {
         activities: &Activities,
         id: AgentId,
     ) -> Result<(Self, Attempt), activity::Error> {
-        let terms = activities.lease_terms();
-        let change = Change::Start { lease: terms.clone(), percentage: Percent::ZERO };
+        let change = Change::Start { lease: activities.lease_terms(), percentage: Percent::ZERO };
         let message = Message::new(activities.messages().started.as_str());
         let start = activities.named_write(id, None, change, message);
         let runtime = Handle::try_current().ok();
-        let due = Due::Start(start.clone());
-        let mut ending = Self { activities: activities.clone(), id, runtime, due, lease: None };
         let sent = Instant::now();
+        let due = Due::Start(start.clone(), sent);
+        let mut ending = Self { activities: activities.clone(), id, runtime, due, lease: None };
         let started = persist(activities, start, START_PATIENCE).await;
         ending.due = started.as_ref().map_or(Due::Nothing, |written| Due::Dropped(written.attempt));
         let attempt = started?.attempt;
-        if terms.is_some() {
-            ending.lease = Some(activities.hold(id, attempt, sent));
-            if let (Some(runtime), Some(heartbeat)) = (&ending.runtime, activities.heartbeat()) {
-                runtime.spawn(heartbeat);
-            }
-        }
+        ending.lease = hold(activities, id, attempt, sent);
         Ok((ending, attempt))
     }
 
@@ -102,30 +96,50 @@ impl Drop for Ending {
         let under_way = activities.write_under_way();
         let lease = self.lease.take();
         runtime.spawn(async move {
-            let _held = lease;
-            let settled = settle(&activities, id, due).await;
+            let settled = settle(&activities, id, due, lease).await;
             unsettled.ended(settled);
             drop(under_way);
         });
     }
 }
 
-async fn settle(activities: &Activities, id: AgentId, due: Due) -> Result<(), activity::Error> {
+/// Keeps the lease of a run that started, and has it renewed; nothing in a store that is not durable.
+fn hold(activities: &Activities, id: AgentId, attempt: Attempt, sent: Instant) -> Option<HeldLease> {
+    activities.lease_terms()?;
+    let lease = activities.hold(id, attempt, sent);
+    if let (Ok(runtime), Some(heartbeat)) = (Handle::try_current(), activities.heartbeat()) {
+        runtime.spawn(heartbeat);
+    }
+    Some(lease)
+}
+
+/// Writes what is due; the lease is kept until that is done.
+async fn settle(
+    activities: &Activities,
+    id: AgentId,
+    due: Due,
+    mut lease: Option<HeldLease>,
+) -> Result<(), activity::Error> {
     let attempt = match due {
         Due::Nothing => return Ok(()),
         Due::Final(last) => return persist(activities, last, FINAL_PATIENCE).await.map(drop),
         Due::Dropped(attempt) => attempt,
         // Sending the start again tells its attempt, and an earlier sending that is still on its way changes
         // nothing any more.
-        Due::Start(start) => match persist(activities, start, FINAL_PATIENCE).await {
-            Ok(written) => written.attempt,
+        Due::Start(start, sent) => match persist(activities, start, FINAL_PATIENCE).await {
+            Ok(written) => {
+                lease = hold(activities, id, written.attempt, sent);
+                written.attempt
+            }
             Err(refused) if !refused.is_retryable() => return Ok(()),
             Err(error) => return Err(error),
         },
     };
     let reason = activities.messages().canceled("dropped before it finished");
     let canceled = activities.named_write(id, Some(attempt), Change::Cancel, Message::new(reason));
-    persist(activities, canceled, FINAL_PATIENCE).await.map(drop)
+    let canceled = persist(activities, canceled, FINAL_PATIENCE).await.map(drop);
+    drop(lease);
+    canceled
 }
 
 /// A dropped run whose status is not settled yet. Dropped itself, it says so: there is no runtime (any more)

@@ -14,17 +14,16 @@ pub(crate) enum Driven<T> {
     Stopped(Option<T>),
 }
 
-/// Drives `work` until it ends or `stop` does. Then `ask` tells the work, which has `grace` to return; after that
-/// the caller, who pinned it, is to drop it.
+/// Drives `work` until it ends or `stop` does. Then `ask` tells the work, which has the time that `stop` gives to
+/// return; after that the caller, who pinned it, is to drop it.
 pub(crate) async fn drive<T>(
     work: Pin<&mut impl Future<Output = T>>,
-    stop: impl Future<Output = ()>,
+    stop: impl Future<Output = Duration>,
     ask: impl FnOnce(),
-    grace: Duration,
 ) -> Driven<T> {
     match select(work, pin!(stop)).await {
         Either::Left((output, _)) => Driven::Finished(output),
-        Either::Right(((), work)) => {
+        Either::Right((grace, work)) => {
             ask();
             Driven::Stopped(timeout(grace, work).await.ok())
         }

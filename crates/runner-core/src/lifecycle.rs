@@ -2,18 +2,20 @@
 
 use std::any::Any;
 use std::fmt::Display;
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agentexec_activity_core::{
-    self as activity, Activities, AgentId, Attempt, Change, HeldLease, Message, Percent, Status, StopRequest,
+    Activities, AgentId, Attempt, Change, HeldLease, Message, Percent, Status, StopRequest,
 };
 use futures_util::FutureExt;
 use humantime::format_duration;
+use tokio::runtime::Handle;
 
-use crate::context::{DEFAULT_GRACE, Parts, RunContext, Tracking};
+use crate::context::{DEFAULT_GRACE, Parts, RunContext, Tracking, Untracked};
 use crate::ending::Ending;
 use crate::error::{RunError, TrackedError, error_chain};
 use crate::event::{EventSink, RunEvent};
@@ -171,9 +173,9 @@ impl Lifecycle {
         cx.emit(RunEvent::RunStarted { id, attempt }).await;
 
         let (result, panic) = self.drive(&cx, work, ending.lease()).await;
-        let untracked = cx.take_tracking_failure();
+        let untracked = cx.take_untracked();
         let (change, message) = match &untracked {
-            Some(error) => self.untracked(error),
+            Some(untracked) => self.untracked(untracked),
             None => self.verdict(&cx, &result, describe),
         };
         let recorded = ending.write(attempt, change, message).await;
@@ -184,16 +186,16 @@ impl Lifecycle {
             resume_unwind(panic);
         }
         let announce = recorded.as_ref().ok().map(|written| written.status);
-        let outcome = match untracked.or(recorded.err()) {
+        let outcome = match untracked.map(Untracked::into_error).or(recorded.err()) {
             None => result.map_err(TrackedError::Run),
             Some(source) => Err(TrackedError::Unrecorded { outcome: Box::new(result), source }),
         };
         Ended { outcome, announce }
     }
 
-    /// The final status of a run that was stopped since its progress could not be recorded.
-    fn untracked(&self, error: &activity::Error) -> (Change, Message) {
-        let text = format!("progress could not be recorded: {}", error_chain(error));
+    /// The final status of a run that was stopped since it could not be tracked.
+    fn untracked(&self, untracked: &Untracked) -> (Change, Message) {
+        let text = format!("{}: {}", untracked.what(), error_chain(untracked.error()));
         let message = self.activities.messages().error(self.activities.redacted(&text));
         (Change::Fail { percentage: None }, message.into())
     }
@@ -226,11 +228,11 @@ impl Lifecycle {
         let work = pin!(AssertUnwindSafe(async move { work(given).await }).catch_unwind());
         let asked = async {
             tokio::select! {
-                () = self.asked_to_stop(cx, lease) => {}
-                () = cx.canceled() => {}
+                grace = self.asked_to_stop(cx, lease) => grace,
+                () = cx.canceled() => self.grace,
             }
         };
-        let (ended, stopped) = match drive(work, asked, || (), self.grace).await {
+        let (ended, stopped) = match drive(work, asked, || ()).await {
             Driven::Finished(ended) => (Some(ended), cx.is_canceled()),
             Driven::Stopped(handed_back) => (handed_back, true),
         };
@@ -242,31 +244,56 @@ impl Lifecycle {
         }
     }
 
-    /// Stops the run when somebody asks for it, or has taken its activity over.
+    /// Stops the run when somebody asks for it, or has taken its activity over, and says how long it has for that.
     ///
     /// Work that nobody starts again goes on when its lease is lost: it may be paid for, and its caller gets the
     /// output all the same, in [`TrackedError::Unrecorded`]. [`Tracking::Strict`] stops it before the lease ends.
-    async fn asked_to_stop(&self, cx: &RunContext, lease: Option<&HeldLease>) {
+    async fn asked_to_stop(&self, cx: &RunContext, lease: Option<&HeldLease>) -> Duration {
         let stop = tokio::select! {
             stop = self.activities.stop_requested(cx.id(), cx.attempt()) => stop,
-            lost = self.running_out(lease) => return cx.fail_tracking(lost),
+            grace = self.lease_runs_out(cx, lease) => return grace,
         };
         match stop {
             StopRequest::Cancel(reason) => cx.cancel(reason.to_string()),
-            StopRequest::Ended(Status::Error) if lease.is_some() && self.tracking == Tracking::BestEffort => {
-                tracing::warn!(id = %cx.id(), "a run goes on whose activity was marked as failed meanwhile");
+            StopRequest::Ended(Status::Error) if self.may_have_been_reaped(lease) => {
+                tracing::warn!(id = %cx.id(), "a run goes on that was taken for lost: its lease was not renewed");
                 cx.canceled().await;
             }
-            StopRequest::Ended(status) => cx.cancel(format!("somebody else has marked the activity as {status}")),
+            StopRequest::Ended(status) => {
+                cx.cancel(format!("somebody else has marked the activity as {status}"));
+            }
             _ => cx.cancel("another attempt has replaced this one, or the activity was purged"),
         }
+        self.grace
     }
 
-    /// Waits until a strict run has to stop for want of its lease.
-    async fn running_out(&self, lease: Option<&HeldLease>) -> activity::Error {
-        match lease {
-            Some(lease) if self.tracking == Tracking::Strict => lease.running_out(self.grace).await,
-            _ => std::future::pending().await,
+    /// Whether the activity may have ended since the run seemed lost, and not since somebody wanted that; then a run
+    /// that nobody starts again goes on.
+    fn may_have_been_reaped(&self, lease: Option<&HeldLease>) -> bool {
+        self.tracking == Tracking::BestEffort && lease.is_some_and(HeldLease::may_have_expired)
+    }
+
+    /// Sees to it that the lease is renewed, until a strict run has to stop since it is not. Its grace ends before
+    /// the lease does, however short that makes it.
+    async fn lease_runs_out(&self, cx: &RunContext, lease: Option<&HeldLease>) -> Duration {
+        let Some(lease) = lease else { return pending().await };
+        let attended = lease.attend(|heartbeat| {
+            if let Ok(runtime) = Handle::try_current() {
+                runtime.spawn(heartbeat);
+            }
+        });
+        let runs_out = async {
+            match self.tracking {
+                Tracking::Strict => lease.running_out(self.grace).await,
+                Tracking::BestEffort => pending().await,
+            }
+        };
+        tokio::select! {
+            () = attended => pending().await,
+            lost = runs_out => {
+                cx.fail_tracking(Untracked::Lease(lost));
+                self.grace.min(lease.time_left())
+            }
         }
     }
 

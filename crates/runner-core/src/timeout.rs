@@ -36,7 +36,11 @@ impl<R: Run> Run for Timeout<R> {
         };
         let inner = cx.bounded(Some(deadline));
         let work = pin!(self.runner.execute(&inner, input));
-        match drive(work, sleep_until(deadline), || inner.token().cancel(), cx.grace()).await {
+        let passed = async {
+            sleep_until(deadline).await;
+            cx.grace()
+        };
+        match drive(work, passed, || inner.token().cancel()).await {
             Driven::Finished(result) => result,
             Driven::Stopped(Some(Ok(output))) => Ok(output),
             Driven::Stopped(Some(Err(panicked @ RunError::Panicked { .. }))) => Err(panicked),

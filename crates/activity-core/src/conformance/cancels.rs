@@ -1,9 +1,10 @@
 //! Asking work to stop, and learning that one should.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use super::Harness;
-use super::subject::{Subject, ask, complete, fail, next_event, next_logged, progress, start};
+use super::subject::{Subject, ask, complete, fail, next_event, next_logged, progress, retried_start, start};
 use crate::{AgentId, Attempt, CancelOutcome, Change, Error, Scope, Status, StopRequest, WatchEvent};
 
 fn canceled(reason: &str) -> StopRequest {
@@ -118,6 +119,41 @@ pub async fn waiting_ends_with_the_attempt(harness: &dyn Harness) {
     assert!(futures_util::poll!(waiting.as_mut()).is_pending());
     store.ask_to_cancel(id, "not needed").await;
     assert_eq!(waiting.await, StopRequest::Ended(Status::Canceled));
+}
+
+/// Whoever waits learns that the lease was lost: that the activity has ended in error, is canceled as somebody had
+/// asked for, or waits for another attempt. What was purged is nobody's any more.
+pub async fn waiting_ends_when_the_lease_is_lost(harness: &dyn Harness) {
+    let store = Subject::fresh(harness).await;
+    let told = [
+        (1, StopRequest::Ended(Status::Error)),
+        (2, StopRequest::Superseded),
+        (2, StopRequest::Ended(Status::Canceled)),
+    ];
+    for (last_attempt, told) in told {
+        let id = store.queued().await;
+        store.apply(id, retried_start(Duration::ZERO, last_attempt)).await;
+        let mut waiting = pin!(store.stop_requested(id, Attempt::FIRST));
+        assert!(
+            futures_util::poll!(waiting.as_mut()).is_pending(),
+            "it has expired, and nobody has reaped it"
+        );
+        if told == StopRequest::Ended(Status::Canceled) {
+            store.ask_to_cancel(id, "enough").await;
+            // It is told of that, not of the end.
+            assert_eq!(waiting.await, canceled("enough"));
+            store.apply(id, Change::Lose).await;
+        } else {
+            store.apply(id, Change::Lose).await;
+            assert_eq!(waiting.await, told, "in attempt 1 of {last_attempt}");
+        }
+        assert_eq!(store.stop_requested(id, Attempt::FIRST).await, told, "in attempt 1 of {last_attempt}");
+    }
+    store.purge_all_ended(&Scope::all()).await;
+    for id in [store.at(Status::Error).await, store.at(Status::Complete).await] {
+        store.purge_all_ended(&Scope::all()).await;
+        assert_eq!(store.stop_requested(id, Attempt::FIRST).await, StopRequest::Superseded);
+    }
 }
 
 /// Waiting for what is over, or is not there, ends at once; a request to cancel is not for the next attempt.

@@ -1,10 +1,12 @@
 //! What is sent again changes nothing and is answered as it was.
 
+use std::time::Duration;
+
 use super::Harness;
 use super::subject::{Subject, ask, complete, new_activity, next_logged, pair, progress, start, write};
 use crate::{
-    AgentId, Attempt, CancelOutcome, Change, Error, NewActivity, REMEMBERED_REQUESTS, RequestId, Scope,
-    Status,
+    AgentId, Attempt, CancelOutcome, Change, Error, LeaseTerms, NewActivity, Percent, REMEMBERED_REQUESTS,
+    RequestId, Scope, Status,
 };
 
 /// Creating an activity again changes nothing, whatever has become of it, and answers with what it is now. The
@@ -145,4 +147,27 @@ pub async fn a_request_to_stop_sent_again_answers_as_it_did(harness: &dyn Harnes
     store.apply(id, start()).await;
     assert_eq!(ask().await, CancelOutcome::Requested);
     assert_eq!(store.activity(id).await.cancel_requested, None);
+}
+
+/// Requests are remembered from one attempt to the next, however it was replaced: a late copy of the start of an
+/// attempt that is over starts nothing, and is answered as the start was.
+pub async fn requests_are_remembered_across_attempts(harness: &dyn Harness) {
+    let store = Subject::fresh(harness).await;
+    let endings = [vec![Change::Requeue], vec![Change::Lose], vec![super::subject::fail(), Change::Retry]];
+    for ending in endings {
+        let id = store.queued().await;
+        let lease = LeaseTerms::new("worker-1", Duration::ZERO).last_attempt(Attempt::new(2));
+        let begin = write(id, Change::Start { lease: Some(lease), percentage: Percent::ZERO });
+        let mut sent = vec![(begin.clone(), store.write(begin).await.unwrap())];
+        for change in [progress(40)].into_iter().chain(ending) {
+            let write = write(id, change);
+            sent.push((write.clone(), store.write(write).await.unwrap()));
+        }
+        let before = store.whole(id).await;
+        assert_eq!((before.activity.status, before.activity.attempt), (Status::Queued, Attempt::new(2)));
+        for (write, written) in &sent {
+            assert_eq!(store.write(write.clone()).await.unwrap(), *written, "{write:?}");
+        }
+        assert_eq!(store.whole(id).await, before);
+    }
 }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 
 use super::Harness;
 use super::subject::{
-    Subject, assert_refused, assert_stale, complete, fail, leased_start, percent, progress, start, write,
+    Subject, assert_refused, assert_stale, complete, fail, leased_start, percent, progress, retried_start,
+    start, write,
 };
 use crate::{AgentId, Attempt, Change, Error, LeaseTerms, Status};
 
@@ -206,4 +208,106 @@ pub async fn the_longest_lease_can_be_granted(harness: &dyn Harness) {
     assert_eq!(expired(&store).await, []);
     assert_held(store.try_apply(id, Change::Lose).await, id);
     store.apply(id, complete()).await;
+}
+
+/// While its lease leaves it another attempt, what is lost is queued again at 0 %; after the last one it has failed. An
+/// attempt that somebody asks for is not one of those.
+pub async fn a_lost_lease_is_queued_again_up_to_its_last_attempt(harness: &dyn Harness) {
+    let store = Subject::fresh(harness).await;
+    let id = store.queued().await;
+    for attempt in 1..=3 {
+        store.apply(id, retried_start(Duration::ZERO, 3)).await;
+        store.apply(id, progress(70)).await;
+        assert_eq!(expired(&store).await, [id]);
+        let lost = write(id, Change::Lose).of_attempt(Some(Attempt::new(attempt)));
+        let written = store.write(lost).await.unwrap();
+        let (status, percentage, next) =
+            if attempt < 3 { (Status::Queued, 0, attempt + 1) } else { (Status::Error, 70, attempt) };
+        assert_eq!((written.status, written.percentage.get()), (status, percentage), "attempt {attempt}");
+        assert_eq!(written.attempt, Attempt::new(next), "attempt {attempt}");
+        let activity = store.activity(id).await;
+        assert_eq!((activity.status, activity.attempt), (written.status, written.attempt));
+        assert_eq!((activity.started.is_some(), activity.ended.is_some()), (attempt == 3, attempt == 3));
+        assert_eq!(expired(&store).await, []);
+    }
+    store.apply(id, Change::Retry).await;
+    store.apply(id, retried_start(Duration::ZERO, 3)).await;
+    assert_eq!(store.apply(id, Change::Lose).await.status, Status::Error);
+    // Each start brings its own terms.
+    let id = store.queued().await;
+    store.apply(id, retried_start(Duration::ZERO, 3)).await;
+    store.apply(id, Change::Lose).await;
+    store.apply(id, leased_start(Duration::ZERO)).await;
+    assert_eq!(store.apply(id, Change::Lose).await.status, Status::Error);
+    assert_eq!(store.all_counts().await.error, 2);
+}
+
+/// What was asked to stop is not started again when its lease is lost: it is canceled, at the percentage that it had.
+pub async fn a_lost_lease_of_what_should_stop_is_canceled(harness: &dyn Harness) {
+    let store = Subject::fresh(harness).await;
+    let id = store.queued().await;
+    store.apply(id, retried_start(Duration::ZERO, 3)).await;
+    store.apply(id, progress(60)).await;
+    store.ask_to_cancel(id, "enough").await;
+    let written = store.apply(id, Change::Lose).await;
+    assert_eq!((written.status, written.percentage.get()), (Status::Canceled, 60));
+    assert_eq!(written.attempt, Attempt::FIRST);
+    let activity = store.activity(id).await;
+    assert_eq!((activity.status, activity.cancel_requested), (Status::Canceled, Some("enough".into())));
+    assert_eq!(store.all_counts().await.canceled, 1);
+}
+
+/// A renewal changes how long a lease holds, and neither whose it is nor how often the work may be tried.
+pub async fn a_renewal_keeps_the_terms_of_a_lease(harness: &dyn Harness) {
+    let store = Subject::fresh(harness).await;
+    let id = store.queued().await;
+    store.apply(id, retried_start(LONG, 2)).await;
+    for ttl in [LONG, Duration::ZERO] {
+        assert!(renew(&store, id, Attempt::FIRST, ttl).await);
+    }
+    assert_eq!(store.expired(10).await.unwrap()[0].owner, "worker-1");
+    assert_eq!(store.apply(id, Change::Lose).await.status, Status::Queued);
+}
+
+/// A holder that lost its lease has every write refused, whatever became of the activity.
+pub async fn a_lost_attempt_is_fenced_off(harness: &dyn Harness) {
+    let store = Subject::fresh(harness).await;
+    let late = [progress(90), complete(), fail(), Change::Cancel, Change::Lose, Change::Requeue];
+    let requeued = store.queued().await;
+    store.apply(requeued, retried_start(Duration::ZERO, 2)).await;
+    store.apply(requeued, Change::Lose).await;
+    let failed = store.leased(Duration::ZERO).await;
+    store.apply(failed, Change::Lose).await;
+    let before = store.everything().await;
+    for change in late {
+        let of_first = |id| write(id, change.clone()).of_attempt(Some(Attempt::FIRST));
+        assert_stale(store.write(of_first(requeued)).await, 1, 2);
+        assert_refused(store.write(of_first(failed)).await, failed, Status::Error, change.target());
+    }
+    for id in [requeued, failed] {
+        assert!(!renew(&store, id, Attempt::FIRST, LONG).await);
+    }
+    assert_eq!(store.everything().await, before);
+}
+
+/// A thousand leases are renewed in one step and listed in one, in the order in which they expired.
+pub async fn a_thousand_leases_are_renewed_in_one_step(harness: &dyn Harness) {
+    const MANY: usize = 1000;
+    let store = Subject::fresh(harness).await;
+    let leases = (0..MANY).map(async |_| (store.leased(Duration::ZERO).await, Attempt::FIRST));
+    let mut held: Vec<_> = stream::iter(leases).buffer_unordered(64).collect().await;
+    let listed = store.expired(MANY).await.unwrap();
+    assert!(listed.iter().map(|lease| lease.renewed).is_sorted());
+    let mut listed: Vec<_> = listed.iter().map(|lease| (lease.id, lease.attempt)).collect();
+    listed.sort_unstable();
+    held.sort_unstable();
+    assert_eq!(listed, held);
+    assert_eq!(store.expired(MANY - 1).await.unwrap().len(), MANY - 1);
+
+    assert_eq!(store.renew(&held, LONG).await.unwrap(), vec![true; MANY]);
+    assert_eq!(store.expired(MANY).await.unwrap(), []);
+    let last = held[MANY - 1];
+    store.apply(last.0, complete()).await;
+    let answers = store.renew(&held, LONG).await.unwrap();
+    assert_eq!(answers.iter().position(|is_held| !is_held), Some(MANY - 1));
 }

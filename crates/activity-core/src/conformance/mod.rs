@@ -26,7 +26,7 @@
 //! # }
 //! ```
 //!
-//! The cases of [`races`] need a runtime with several threads to mean something.
+//! The cases of [`races`] and [`readers`] need a runtime with several threads to mean something.
 
 #![allow(
     clippy::unwrap_used,
@@ -38,6 +38,7 @@
 
 pub mod bulk;
 pub mod cancels;
+pub mod handles;
 pub mod idempotence;
 pub mod leases;
 pub mod lists;
@@ -45,6 +46,7 @@ pub mod logs;
 mod model;
 pub mod races;
 pub mod random;
+pub mod readers;
 pub mod records;
 pub mod scopes;
 mod subject;
@@ -96,6 +98,13 @@ pub trait Harness: Send + Sync {
     /// A store that is empty and that nobody else uses.
     async fn fresh(&self) -> Arc<dyn ActivityStore>;
 
+    /// Two handles on one such store, as two processes would open it. Default: the same handle twice, which is
+    /// right for a store that only one can open.
+    async fn fresh_pair(&self) -> (Arc<dyn ActivityStore>, Arc<dyn ActivityStore>) {
+        let store = self.fresh().await;
+        (Arc::clone(&store), store)
+    }
+
     /// Lets at least this much time pass by the clock of the stores. Default: it really waits.
     async fn pass_time(&self, time: Duration) {
         tokio::time::sleep(time).await;
@@ -145,7 +154,7 @@ pub fn run(harness: impl Harness, case: impl AsyncFnOnce(&dyn Harness)) {
     finish(&Builder::new_current_thread().enable_all().build().unwrap(), case(&harness));
 }
 
-/// Runs one case on a runtime of four threads; [`suite!`] does this for those of [`races`].
+/// Runs one case on a runtime of four threads; [`suite!`] does this for those of [`races`] and [`readers`].
 ///
 /// # Panics
 /// As [`run`].

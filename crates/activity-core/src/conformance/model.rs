@@ -84,6 +84,8 @@ struct Record {
     view: View,
     created: Timestamp,
     lease: Lease,
+    /// The last attempt that the lease allows without anybody asking for it.
+    last_attempt: Attempt,
     writes: Vec<(RequestId, Written)>,
     cancels: Vec<(RequestId, CancelOutcome)>,
 }
@@ -125,10 +127,12 @@ impl Record {
             (Change::Fail { percentage: None }, Queued | Running) => (Failed, kept, attempt),
             (Change::Fail { percentage: Some(new) }, Queued | Running) => (Failed, *new, attempt),
             (Change::Cancel, Queued | Running) => (Canceled, kept, attempt),
-            (Change::Lose, Running) if self.lease == Lease::Expired => (Failed, kept, attempt),
-            (Change::Lose, Running) => return Err(Error::LeaseHeld { id }),
-            (Change::Requeue, Running) if asked_to_stop => (Canceled, kept, attempt),
-            (Change::Requeue, Running) | (Change::Retry, Failed | Canceled) => {
+            (Change::Lose, Running) if self.lease != Lease::Expired => return Err(Error::LeaseHeld { id }),
+            (Change::Lose, Running) if attempt.number() >= self.last_attempt.number() => {
+                (Failed, kept, attempt)
+            }
+            (Change::Requeue | Change::Lose, Running) if asked_to_stop => (Canceled, kept, attempt),
+            (Change::Requeue | Change::Lose, Running) | (Change::Retry, Failed | Canceled) => {
                 (Queued, Percent::ZERO, following)
             }
             _ => return Err(Error::Refused { id, from, to: asked(change) }),
@@ -180,7 +184,8 @@ impl Model {
             log: Vec::new(),
         };
         let created = created.unwrap_or_default();
-        let mut record = Record { view, created, lease: Lease::None, writes: vec![], cancels: vec![] };
+        let (lease, last_attempt) = (Lease::None, Attempt::FIRST);
+        let mut record = Record { view, created, lease, last_attempt, writes: vec![], cancels: vec![] };
         let seq = record.log(false);
         self.told.push(Told::Logged(new.id, seq));
         self.records.insert(new.id, record);
@@ -214,6 +219,7 @@ impl Model {
         }
         if let Change::Start { lease: Some(lease), .. } = &write.change {
             record.lease = if lease.ttl.is_zero() { Lease::Expired } else { Lease::Held };
+            record.last_attempt = lease.last_attempt;
         } else if status != Status::Running {
             record.lease = Lease::None;
         }

@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 
 use super::Harness;
 use super::subject::{
-    Subject, ask, assert_refused, complete, fail, new_activity, next_logged, pair, progress, start, write,
+    Subject, ask, assert_refused, complete, fail, new_activity, next_logged, pair, progress, scoped, start,
+    write,
 };
 use crate::{
     Activity, AgentId, Attempt, CancelOutcome, Change, Error, ListQuery, NewActivity, Order, Scope, Status,
@@ -308,4 +309,65 @@ pub async fn counts_and_lists_agree_in_the_end(harness: &dyn Harness) {
         assert_eq!((newest.status, newest.attempt), (activity.status, activity.attempt));
         assert_eq!(whole.activity, activity);
     }
+}
+
+/// An activity that is purged while others write to it, or create it anew, is there whole or not at all: no part of a
+/// log without its record, no place in a list or a count without either.
+pub async fn a_purge_among_writers_leaves_nothing_half_removed(harness: &dyn Harness) {
+    let store = Subject::fresh(harness).await;
+    for _ in 0..ROUNDS {
+        let new = NewActivity { metadata: pair("org", "acme"), ..new_activity(AgentId::new()) };
+        let id = new.id;
+        store.create(new.clone()).await.unwrap();
+        store.apply(id, start()).await;
+        for change in [progress(10), progress(20), fail()] {
+            store.apply(id, change).await;
+        }
+        let again = new.clone();
+        race(&store, move |store, number| {
+            let new = again.clone();
+            async move {
+                // Who comes too late is refused: what counts is what is left behind.
+                match number % 4 {
+                    0 => drop(store.purge(&Scope::all(), Timestamp::MAX, None).await.unwrap()),
+                    1 => drop(store.create(new).await.unwrap()),
+                    2 => drop(store.try_apply(id, Change::Retry).await),
+                    _ => drop(store.try_apply(id, start()).await),
+                }
+            }
+        })
+        .await;
+        assert_whole_or_gone(&store, id).await;
+        store.cancel_all_queued(&Scope::all()).await;
+        if store.find(id).await.is_some_and(|whole| whole.activity.status == Status::Running) {
+            store.apply(id, complete()).await;
+        }
+        store.purge_all_ended(&Scope::all()).await;
+        assert_whole_or_gone(&store, id).await;
+        store.create(new).await.unwrap();
+        assert_eq!(store.whole(id).await.log.len(), 1, "the log of the one before it is still there");
+        store.apply(id, Change::Cancel).await;
+        store.purge_all_ended(&Scope::all()).await;
+    }
+}
+
+/// Reads the one activity of a store in every way.
+async fn assert_whole_or_gone(store: &Subject, id: AgentId) {
+    let found = store.find(id).await;
+    let expected: Vec<_> = found.iter().map(|whole| whole.activity.clone()).collect();
+    for scope in [Scope::all(), scoped("org", "acme")] {
+        for order in [Order::Status, Order::Created] {
+            let query = ListQuery::new(scope.clone()).order(order);
+            assert_eq!(store.listed(&query).await, expected);
+        }
+        let counts = store.counts(&scope).await.unwrap();
+        assert_eq!(counts.total(), expected.len() as u64);
+        assert!(expected.iter().all(|activity| counts.of(activity.status) == 1));
+    }
+    let Some(whole) = found else { return };
+    let numbers: Vec<u64> = whole.log.iter().map(|entry| entry.seq).collect();
+    assert_eq!(numbers, (1..=whole.log.len() as u64).collect::<Vec<_>>());
+    assert_eq!((whole.log[0].status, whole.log[0].at), (Status::Queued, whole.activity.created));
+    let newest = whole.log.last().unwrap();
+    assert_eq!((newest.status, newest.attempt), (whole.activity.status, whole.activity.attempt));
 }

@@ -16,8 +16,8 @@ use super::model::{Model, Told, View};
 use super::subject::{Subject, next_event, pair, percent, scoped};
 use super::{Harness, finish};
 use crate::{
-    AgentId, CancelRequest, Change, LeaseTerms, ListQuery, Message, NewActivity, Order, REMEMBERED_REQUESTS,
-    RequestId, Scope, Status, Timestamp, WatchEvent, WatchStream, Write,
+    AgentId, Attempt, CancelRequest, Change, LeaseTerms, ListQuery, Message, NewActivity, Order,
+    REMEMBERED_REQUESTS, RequestId, Scope, Status, Timestamp, WatchEvent, WatchStream, Write,
 };
 
 /// The most operations of one sequence.
@@ -68,9 +68,10 @@ fn ttl() -> impl Strategy<Value = Duration> {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    let lease = option::of(ttl());
-    let start = (lease, 0..=100_u8).prop_map(|(ttl, value)| {
-        let lease = ttl.map(|ttl| LeaseTerms::new("worker", ttl));
+    let lease = option::of((ttl(), 1..=3_u32));
+    let start = (lease, 0..=100_u8).prop_map(|(lease, value)| {
+        let terms = |(ttl, last)| LeaseTerms::new("worker", ttl).last_attempt(Attempt::new(last));
+        let lease = lease.map(terms);
         Change::Start { lease, percentage: percent(value) }
     });
     let percentage = || option::of((0..=100_u8).prop_map(percent));
@@ -82,7 +83,7 @@ fn change() -> impl Strategy<Value = Change> {
         1 => (0..=100_u8).prop_map(|value| Change::Complete { percentage: percent(value) }),
         1 => percentage().prop_map(|percentage| Change::Fail { percentage }),
         1 => Just(Change::Cancel),
-        1 => Just(Change::Lose),
+        2 => Just(Change::Lose),
         2 => Just(Change::Requeue),
         4 => Just(Change::Retry),
     ]

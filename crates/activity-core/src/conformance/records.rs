@@ -1,14 +1,16 @@
 //! What is written is what is read: text of every script, values of every type, the largest record.
 
 use std::slice;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::Harness;
-use super::subject::{Subject, new_activity, pair, scoped, start, write};
+use super::subject::{Subject, ask, new_activity, next_event, pair, scoped, start, write};
 use crate::{
-    AgentId, CancelOutcome, ListQuery, MESSAGE_LIMIT, METADATA_DEPTH, METADATA_KEY_LIMIT, METADATA_PAIRS,
-    METADATA_VALUE_LIMIT, Message, Metadata, NewActivity, Scope, Status, TYPE_LIMIT,
+    AgentId, Attempt, CancelOutcome, CancelRequest, Change, LeaseTerms, ListQuery, MESSAGE_LIMIT,
+    METADATA_DEPTH, METADATA_KEY_LIMIT, METADATA_PAIRS, METADATA_VALUE_LIMIT, Message, Metadata, NewActivity,
+    OWNER_LIMIT, Percent, Scope, Status, StopRequest, TYPE_LIMIT, WatchEvent,
 };
 
 /// Text of several scripts, directions and planes, with what quoting and escaping stumble over.
@@ -71,7 +73,34 @@ pub async fn metadata_keep_their_types(harness: &dyn Harness) {
         json!(0.3),
         json!(5e-324),
         json!(1.797_693_134_862_315_7e308),
+        // 17 digits, of which a careless reader makes another number.
+        json!(3.928_571_428_571_429_3),
+        json!(-1.819_967_304_027_17e-179),
+        json!(10),
+        json!(10.0),
+        json!(9_007_199_254_740_992_i64),
+        json!(9_007_199_254_740_993_i64),
+        json!(u64::MAX - 1),
+        json!(18_446_744_073_709_551_615.0),
+        json!({"b": [true, null], "a": "1"}),
+        json!({"a": {"b": 1}}),
+        json!({"a": {"b": "1"}}),
+        json!({"a": {"b": [1]}}),
+        // The same to the eye, or to a collation.
+        json!("\u{e9}"),
+        json!("e\u{301}"),
+        json!("\u{1e9e}"),
+        json!("ss"),
+        json!("SS"),
+        json!("ss "),
+        json!(" "),
+        json!("1.0"),
+        json!("[]"),
+        json!("{}"),
+        json!("\\u0001"),
     ];
+    let controls = (0..0x20).chain([0x7f, 0x85, 0x2028, 0xfeff]).filter_map(char::from_u32);
+    let values: Vec<_> = values.into_iter().chain(controls.map(|c| json!(c.to_string()))).collect();
     let mut ids = Vec::new();
     for value in &values {
         ids.push(store.queued_with(pair("value", value.clone())).await);
@@ -87,6 +116,82 @@ pub async fn metadata_keep_their_types(harness: &dyn Harness) {
         assert_eq!(store.counts(&scope).await.unwrap().total(), 1);
     }
     assert!(store.activity(without).await.metadata.is_empty());
+}
+
+/// Keys are compared byte by byte: what looks alike, or means something in a query, is a key of its own.
+pub async fn keys_that_look_alike_are_different_keys(harness: &dyn Harness) {
+    let store = Subject::fresh(harness).await;
+    let keys = [
+        "org",
+        "Org",
+        "org ",
+        "org.name",
+        "org\"",
+        "org=\"x\"",
+        "$.org",
+        "o%",
+        "o_g",
+        "\u{e9}",
+        "e\u{301}",
+        "'",
+        "*",
+    ];
+    let mut ids = Vec::new();
+    for key in keys {
+        ids.push(store.queued_with(pair(key, "x")).await);
+    }
+    for (id, key) in ids.iter().zip(keys) {
+        assert_eq!(store.activity(*id).await.metadata, pair(key, "x"));
+        assert_eq!(
+            store.listed_ids(&ListQuery::new(scoped(key, "x"))).await,
+            [*id],
+            "in the scope of {key:?}"
+        );
+        let filtered = ListQuery::new(Scope::all()).metadata(pair(key, "x"));
+        assert_eq!(store.listed_ids(&filtered).await, [*id], "filtered by {key:?}");
+        assert_eq!(store.counts(&scoped(key, "x")).await.unwrap().total(), 1, "{key:?}");
+    }
+    let all = keys.into_iter().fold(Metadata::new(), |all, key| all.with(key, "y").unwrap());
+    let id = store.queued_with(all.clone()).await;
+    assert_eq!(store.activity(id).await.metadata, all);
+}
+
+/// Text of any script may be as long as its limit says, in bytes: types, keys, messages, owners of leases and reasons.
+pub async fn text_up_to_its_limits_is_kept_whole(harness: &dyn Harness) {
+    let store = Subject::fresh(harness).await;
+    for text in ["x", "ü", "界", "🦀", "e\u{301}"] {
+        let up_to = |limit: usize| text.repeat(limit / text.len());
+        let (kind, message) = (up_to(TYPE_LIMIT), Message::new(up_to(MESSAGE_LIMIT)));
+        let metadata = pair(&up_to(METADATA_KEY_LIMIT), up_to(METADATA_VALUE_LIMIT - 2));
+        let id = AgentId::new();
+        let new = NewActivity { id, activity_type: kind.clone(), message: message.clone(), metadata };
+        store.create(new.clone()).await.unwrap();
+        let lease = LeaseTerms::new(up_to(OWNER_LIMIT), Duration::ZERO);
+        store.apply(id, Change::Start { lease: Some(lease), percentage: Percent::ZERO }).await;
+        let mut watch = store.watch_all().await;
+        store.ask_to_cancel(id, message.as_str()).await;
+
+        let whole = store.whole(id).await;
+        assert_eq!((&whole.activity.activity_type, &whole.activity.metadata), (&kind, &new.metadata));
+        assert_eq!(
+            (&whole.log[0].message, &whole.activity.cancel_requested),
+            (&message, &Some(message.clone()))
+        );
+        assert_eq!(store.listed(&ListQuery::new(Scope::all()).activity_type(kind)).await, [whole.activity]);
+        assert_eq!(store.expired(1).await.unwrap()[0].owner, up_to(OWNER_LIMIT));
+        let told = StopRequest::Cancel(message.clone());
+        assert_eq!(store.stop_requested(id, Attempt::FIRST).await, told);
+        match next_event(&mut watch).await {
+            WatchEvent::CancelRequested { reason, .. } => assert_eq!(reason, message),
+            other => panic!("expected the request to cancel, got {other:?}"),
+        }
+        store.apply(id, Change::Lose).await;
+        // Of one that is queued the log says why.
+        let queued = store.queued().await;
+        let ask = CancelRequest { message: message.clone(), ..ask(message.as_str()) };
+        store.request_cancel(&Scope::all(), queued, ask).await.unwrap();
+        assert_eq!(store.activity(queued).await.message, message);
+    }
 }
 
 /// A record with everything at its limit is stored whole.

@@ -8,9 +8,9 @@ use futures_util::StreamExt;
 
 use super::Harness;
 use crate::{
-    Activity, ActivityStore, AgentId, Batch, CancelOutcome, CancelRequest, Change, Counts, Detail, Error,
-    LeaseTerms, ListCursor, ListQuery, LogQuery, Message, Metadata, NewActivity, Percent, RequestId, Scope,
-    Status, WatchEvent, WatchFrom, WatchStream, Write, Written,
+    Activity, ActivityStore, AgentId, Attempt, Batch, CancelOutcome, CancelRequest, Change, Counts, Detail,
+    Error, LeaseTerms, ListCursor, ListQuery, LogQuery, Message, Metadata, NewActivity, Percent, RequestId,
+    Scope, Status, WatchEvent, WatchFrom, WatchStream, Write, Written,
 };
 
 #[derive(Clone)]
@@ -27,6 +27,12 @@ impl Deref for Subject {
 impl Subject {
     pub(super) async fn fresh(harness: &dyn Harness) -> Self {
         Self(harness.fresh().await)
+    }
+
+    /// Two handles on one store.
+    pub(super) async fn pair(harness: &dyn Harness) -> (Self, Self) {
+        let (one, two) = harness.fresh_pair().await;
+        (Self(one), Self(two))
     }
 
     pub(super) async fn queued(&self) -> AgentId {
@@ -211,6 +217,12 @@ pub(super) fn start() -> Change {
 
 pub(super) fn leased_start(ttl: Duration) -> Change {
     let lease = LeaseTerms::new("worker-1", ttl);
+    Change::Start { lease: Some(lease), percentage: Percent::ZERO }
+}
+
+/// A start under a lease that leaves it other attempts, up to this one.
+pub(super) fn retried_start(ttl: Duration, last_attempt: u32) -> Change {
+    let lease = LeaseTerms::new("worker-1", ttl).last_attempt(Attempt::new(last_attempt));
     Change::Start { lease: Some(lease), percentage: Percent::ZERO }
 }
 

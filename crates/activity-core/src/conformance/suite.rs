@@ -30,10 +30,13 @@ macro_rules! __conformance_suite {
                 request_ids_belong_to_one_activity
                 a_cancellation_sent_again_spares_the_next_attempt
                 a_request_to_stop_sent_again_answers_as_it_did
+                requests_are_remembered_across_attempts
             }
             records {
                 what_is_created_is_read_back
                 metadata_keep_their_types
+                keys_that_look_alike_are_different_keys
+                text_up_to_its_limits_is_kept_whole
                 the_largest_record_fits
                 long_messages_are_cut_on_a_character
             }
@@ -80,6 +83,7 @@ macro_rules! __conformance_suite {
                 a_requeue_after_a_request_cancels
                 work_that_ends_all_the_same_keeps_its_ending
                 waiting_ends_with_the_attempt
+                waiting_ends_when_the_lease_is_lost
                 waiting_for_what_is_over_ends_at_once
                 a_dropped_wait_changes_nothing
             }
@@ -94,6 +98,11 @@ macro_rules! __conformance_suite {
                 a_requeued_worker_is_fenced_off
                 one_reaper_wins
                 the_longest_lease_can_be_granted
+                a_lost_lease_is_queued_again_up_to_its_last_attempt
+                a_lost_lease_of_what_should_stop_is_canceled
+                a_renewal_keeps_the_terms_of_a_lease
+                a_lost_attempt_is_fenced_off
+                a_thousand_leases_are_renewed_in_one_step
             }
             bulk {
                 pending_activities_are_canceled_and_running_ones_go_on
@@ -102,6 +111,13 @@ macro_rules! __conformance_suite {
                 a_purge_spares_what_ended_later
                 purging_takes_as_many_steps_as_it_needs
                 bulk_commands_on_an_empty_store_are_done_at_once
+            }
+            handles {
+                times_never_go_back_between_handles
+                a_watch_tells_what_other_handles_write
+                work_is_stopped_from_another_handle
+                what_is_sent_again_to_another_handle_is_one_entry
+                a_lease_is_renewed_and_reaped_from_any_handle
             }
         }
         $crate::__conformance_suite! { @tests run_threaded, $harness,
@@ -116,6 +132,12 @@ macro_rules! __conformance_suite {
                 a_request_to_cancel_and_a_start_agree
                 a_reaper_and_a_renewal_do_not_both_win
                 counts_and_lists_agree_in_the_end
+                a_purge_among_writers_leaves_nothing_half_removed
+            }
+            readers {
+                pages_are_stable_while_others_write
+                what_is_created_in_one_moment_is_listed_once
+                a_watch_that_is_resumed_while_others_write_misses_nothing
             }
         }
         $crate::__conformance_suite! { @tests run_random, $harness,

@@ -1,12 +1,13 @@
 //! Who waits, and for what.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-use super::Inner;
+use super::ring::Losses;
+use super::{FeedEvent, Inner, same_life};
 use crate::AgentId;
 
 /// The bells of everybody who waits: one for those who watch everything, one for each activity that somebody
@@ -18,6 +19,7 @@ pub(super) struct Bells {
     one: HashMap<AgentId, Bell>,
 }
 
+/// One activity that somebody watches or works on.
 #[derive(Debug, Default)]
 struct Bell {
     /// Rung at each event.
@@ -25,6 +27,10 @@ struct Bell {
     /// Rung when work might have to stop.
     stops: Arc<Notify>,
     users: usize,
+    /// Its events behind the number `since` as far as the ring keeps them: whoever has read up to there need not
+    /// look at what happens to others, however much that is.
+    kept: VecDeque<Arc<FeedEvent>>,
+    since: u128,
 }
 
 impl Bells {
@@ -32,27 +38,54 @@ impl Bells {
         self.watchers_of_everything > 0 || !self.one.is_empty()
     }
 
-    /// Something happened to this activity.
-    pub(super) fn ring(&self, id: AgentId, may_stop: bool) {
-        let Some(bell) = self.one.get(&id) else { return };
-        bell.events.notify_waiters();
-        if may_stop {
-            bell.stops.notify_waiters();
+    /// Takes an event down for whoever waits for its activity, and says which bells to ring.
+    pub(super) fn hand_on(&mut self, event: &Arc<FeedEvent>, to_ring: &mut Vec<Arc<Notify>>) {
+        let Some(bell) = self.one.get_mut(&event.id) else { return };
+        bell.kept.push_back(Arc::clone(event));
+        to_ring.push(Arc::clone(&bell.events));
+        if event.may_stop() {
+            to_ring.push(Arc::clone(&bell.stops));
         }
     }
 
-    /// Something happened.
-    pub(super) fn ring_watchers(&self) {
-        self.everything.notify_waiters();
+    /// An event has left the ring.
+    pub(super) fn forget(&mut self, event: &FeedEvent) {
+        let Some(bell) = self.one.get_mut(&event.id) else { return };
+        let number = event.cursor.number();
+        if bell.kept.front().is_some_and(|oldest| oldest.cursor.number() == number) {
+            bell.kept.pop_front();
+            bell.since = number;
+        }
     }
 
-    /// Everybody has to look for himself.
-    pub(super) fn ring_all(&self) {
-        self.everything.notify_waiters();
-        for bell in self.one.values() {
-            bell.events.notify_waiters();
-            bell.stops.notify_waiters();
+    /// What is kept says nothing of events up to this number.
+    pub(super) fn restart(&mut self, head: u128) {
+        for bell in self.one.values_mut() {
+            bell.kept.clear();
+            bell.since = head;
         }
+    }
+
+    /// The kept events of one activity behind a number, at most `limit`; nothing when events between that number
+    /// and the kept ones may be missing.
+    pub(super) fn behind(&self, id: AgentId, number: u128, limit: usize) -> Option<Vec<Arc<FeedEvent>>> {
+        let bell = self.one.get(&id)?;
+        if !same_life(number, bell.since) || number < bell.since {
+            return None;
+        }
+        let read = bell.kept.partition_point(|event| event.cursor.number() <= number);
+        Some(bell.kept.iter().skip(read).take(limit).cloned().collect())
+    }
+
+    /// The bell of those who watch everything.
+    pub(super) fn of_everything(&self) -> Arc<Notify> {
+        Arc::clone(&self.everything)
+    }
+
+    /// All bells: everybody has to look for himself.
+    pub(super) fn all(&self) -> Vec<Arc<Notify>> {
+        let each = self.one.values().flat_map(|bell| [Arc::clone(&bell.events), Arc::clone(&bell.stops)]);
+        each.chain([self.of_everything()]).collect()
     }
 }
 
@@ -60,6 +93,8 @@ impl Bells {
 pub(super) struct Interest {
     pub(super) feed: Arc<Inner>,
     pub(super) id: Option<AgentId>,
+    /// What had been lost when this began.
+    pub(super) losses: Losses,
     events: Arc<Notify>,
     stops: Option<Arc<Notify>>,
 }
@@ -68,21 +103,22 @@ impl Interest {
     /// And whether nobody waited before.
     pub(super) fn new(feed: &Arc<Inner>, id: Option<AgentId>) -> (Self, bool) {
         let mut state = feed.lock();
+        let (head, losses) = (state.ring.head(), state.ring.losses());
         let bells = &mut state.bells;
         let first = !bells.is_wanted();
         let (events, stops) = match id {
             None => {
                 bells.watchers_of_everything += 1;
-                (Arc::clone(&bells.everything), None)
+                (bells.of_everything(), None)
             }
             Some(id) => {
-                let bell = bells.one.entry(id).or_default();
+                let bell = bells.one.entry(id).or_insert_with(|| Bell { since: head, ..Bell::default() });
                 bell.users += 1;
                 (Arc::clone(&bell.events), Some(Arc::clone(&bell.stops)))
             }
         };
         drop(state);
-        (Self { feed: Arc::clone(feed), id, events, stops }, first)
+        (Self { feed: Arc::clone(feed), id, losses, events, stops }, first)
     }
 
     /// Ready at the next event from this call on.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::FeedEvent;
+use super::{FeedEvent, same_life};
 
 /// How many events are kept at the most for watchers to read from.
 const KEPT: usize = 1024;
@@ -13,40 +13,73 @@ pub(super) struct Ring {
     /// The number of the last event before the kept ones.
     before: u128,
     events: VecDeque<Arc<FeedEvent>>,
-    /// How often what was kept was thrown away, since something else began.
+    /// How often something else began than what would have followed.
     breaks: u64,
+    /// How often it went back behind what had been handed on, and where to the last time.
+    losses: Losses,
+}
+
+/// How often events that had been handed on were lost, and behind which number the last time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Losses {
+    count: u64,
+    behind: u128,
+}
+
+impl Losses {
+    /// Whether a reader who has seen events up to this number, and who knows of `known`, has seen some that were
+    /// lost since. Of several losses only the last is remembered, so then he is taken to have.
+    pub(super) fn concern(self, seen: u128, known: Self) -> bool {
+        match self.count - known.count {
+            0 => false,
+            1 => !same_life(seen, self.behind) || seen > self.behind,
+            _ => true,
+        }
+    }
+}
+
+/// How an event follows those that were handed on before.
+pub(super) enum Place {
+    Next,
+    /// It was handed on already.
+    Known,
+    /// Others are between, or the events began anew.
+    Elsewhere,
 }
 
 impl Ring {
-    /// Adds events, and says whether they follow the ones before.
-    pub(super) fn extend(&mut self, events: Vec<FeedEvent>) -> bool {
-        let breaks = self.breaks;
-        for event in events {
-            let number = event.cursor.number();
-            let head = self.head();
-            if number <= head && head - number < u128::from(u64::MAX) {
-                continue;
-            }
-            if number != head + 1 {
-                self.reset(number.saturating_sub(1));
-            }
-            if self.events.len() == KEPT {
-                self.events.pop_front();
-                self.before += 1;
-            }
-            self.events.push_back(Arc::new(event));
+    pub(super) fn place(&self, number: u128) -> Place {
+        let head = self.head();
+        if number == head + 1 {
+            Place::Next
+        } else if same_life(number, head) && number <= head {
+            Place::Known
+        } else {
+            Place::Elsewhere
         }
-        breaks == self.breaks
+    }
+
+    /// Adds the next event, and gives the oldest one when that has to leave.
+    pub(super) fn push(&mut self, event: Arc<FeedEvent>) -> Option<Arc<FeedEvent>> {
+        self.events.push_back(event);
+        if self.events.len() <= KEPT {
+            return None;
+        }
+        self.before += 1;
+        self.events.pop_front()
     }
 
     pub(super) fn reset(&mut self, head: u128) {
+        if same_life(head, self.head()) && head < self.head() {
+            self.losses = Losses { count: self.losses.count + 1, behind: head };
+        }
         self.events.clear();
         self.before = head;
         self.breaks += 1;
     }
 
     /// The number of the newest event.
-    fn head(&self) -> u128 {
+    pub(super) fn head(&self) -> u128 {
         self.before + self.events.len() as u128
     }
 
@@ -54,14 +87,13 @@ impl Ring {
         self.breaks
     }
 
-    /// Whether events behind this one are kept no more.
-    pub(super) fn has_dropped_behind(&self, number: u128) -> bool {
-        number < self.before
+    pub(super) fn losses(&self) -> Losses {
+        self.losses
     }
 
-    /// Whether this is the number of a kept event, or of the last before them.
-    pub(super) fn knows(&self, number: u128) -> bool {
-        (self.before..=self.head()).contains(&number)
+    /// The number of the last event before the kept ones.
+    pub(super) fn before(&self) -> u128 {
+        self.before
     }
 
     /// At most `limit` kept events behind the one of this number.

@@ -131,6 +131,7 @@ pub(super) fn watch(inner: &Arc<Inner>, scope: Scope, id: Option<AgentId>, next:
         let event = watcher.next_event().await?;
         Some((Ok(event), watcher))
     })
+    .fuse()
     .boxed()
 }
 

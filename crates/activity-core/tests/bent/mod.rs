@@ -1,73 +1,69 @@
 //! A store that is slow, and that may break one rule.
 
+mod fault;
+mod text;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use agentexec_activity_core::{
     Activity, ActivityStore, AgentId, Attempt, Batch, CancelOutcome, CancelRequest, Change, Counts, Detail,
-    Error, ExpiredLease, ListCursor, ListQuery, LogQuery, MemoryStore, Message, NewActivity, Page, RequestId,
-    Scope, StopRequest, Timestamp, WatchEvent, WatchFrom, WatchStream, Write, Written,
+    Error, ExpiredLease, ListCursor, ListQuery, LogEntry, LogQuery, MemoryStore, Message, NewActivity,
+    PAGE_LIMIT, Page, RequestId, Scope, Status, StopRequest, Timestamp, WatchEvent, WatchFrom, WatchStream,
+    Write, Written,
 };
 use async_trait::async_trait;
-use futures_util::{StreamExt, future};
+use futures_util::{StreamExt, future, stream};
 
-/// A rule that is broken.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Fault {
-    TakesOldAttempts,
-    RepeatsDuplicates,
-    ForgetsScopes,
-    HidesLag,
-    LowersByItself,
-    ServesAnyLimit,
-    EndsTwice,
-    LosesWhatIsHeld,
-    LeavesOutAnEntry,
-    RepeatsAnItem,
-    KeepsWhatIsPurged,
-    ForgetsTheFirstReason,
-    RenewsForAnybody,
-    TurnsNumbersToText,
-    CountsLate,
-    StopsTheNextAttempt,
-}
+pub(crate) use self::fault::Fault;
+use self::text::{bent_metadata, bent_scope, cut};
 
-impl Fault {
-    pub(crate) const ALL: [Self; 16] = [
-        Self::TakesOldAttempts,
-        Self::RepeatsDuplicates,
-        Self::ForgetsScopes,
-        Self::HidesLag,
-        Self::LowersByItself,
-        Self::ServesAnyLimit,
-        Self::EndsTwice,
-        Self::LosesWhatIsHeld,
-        Self::LeavesOutAnEntry,
-        Self::RepeatsAnItem,
-        Self::KeepsWhatIsPurged,
-        Self::ForgetsTheFirstReason,
-        Self::RenewsForAnybody,
-        Self::TurnsNumbersToText,
-        Self::CountsLate,
-        Self::StopsTheNextAttempt,
-    ];
-}
+/// How many leases a store that takes few takes.
+const FEW: usize = 100;
+/// How far the clocks of two handles are apart.
+const SKEW: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 pub(crate) struct Bent {
     store: MemoryStore,
     fault: Option<Fault>,
     calls: AtomicUsize,
+    /// Which handle on the store this is.
+    handle: u128,
+    notes: Arc<Mutex<Notes>>,
+}
+
+/// What a broken store keeps, or forgets, on its own.
+#[derive(Debug, Default)]
+struct Notes {
+    renewed: HashSet<AgentId>,
+    logs: HashMap<AgentId, Vec<LogEntry>>,
+    purged: u64,
+    /// How many activities were shown up to each place.
+    offsets: HashMap<String, usize>,
 }
 
 impl Bent {
     /// A store that is slow and breaks `fault`, or no rule.
     pub(crate) fn new(fault: Option<Fault>) -> Self {
-        Self { store: MemoryStore::new(), fault, calls: AtomicUsize::new(0) }
+        let (store, notes) = (MemoryStore::new(), Arc::default());
+        Self { store, fault, calls: AtomicUsize::new(0), handle: 0, notes }
+    }
+
+    /// Another handle on the same store.
+    pub(crate) fn second(&self) -> Self {
+        let (store, notes) = (self.store.clone(), Arc::clone(&self.notes));
+        Self { store, fault: self.fault, calls: AtomicUsize::new(1), handle: self.handle + 1, notes }
     }
 
     fn breaks(&self, fault: Fault) -> bool {
         self.fault == Some(fault)
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap()
     }
 
     /// Lets others go first, not always as often.
@@ -78,23 +74,75 @@ impl Bent {
     }
 
     fn scope(&self, scope: &Scope) -> Scope {
-        if self.breaks(Fault::ForgetsScopes) { Scope::all() } else { scope.clone() }
+        if self.breaks(Fault::ForgetsScopes) { Scope::all() } else { bent_scope(self.fault, scope) }
     }
 
-    fn bend(&self, mut write: Write) -> Write {
+    /// The request as the store remembers it.
+    fn request(&self, request: RequestId, attempt: Attempt) -> RequestId {
+        let apart = match self.fault {
+            Some(Fault::RepeatsDuplicates) => return RequestId::new(),
+            Some(Fault::RemembersPerHandle) => self.handle,
+            Some(Fault::ForgetsRequestsOfOldAttempts) => u128::from(attempt.number()),
+            _ => 0,
+        };
+        RequestId::from_u128(request.as_u128() ^ apart)
+    }
+
+    async fn activity(&self, id: AgentId) -> Option<Activity> {
+        Some(self.store.detail(&Scope::all(), id, LogQuery::new().limit(0)).await.unwrap()?.activity)
+    }
+
+    async fn bend(&self, mut write: Write) -> Write {
+        let now = self.activity(write.id).await;
+        write.request = self.request(write.request, now.as_ref().map_or(Attempt::FIRST, |now| now.attempt));
         if self.breaks(Fault::TakesOldAttempts) {
             write.attempt = None;
         }
-        if self.breaks(Fault::RepeatsDuplicates) {
-            write.request = RequestId::new();
+        if self.breaks(Fault::CutsMessages) {
+            write.message = cut(write.message.as_str()).into();
         }
-        if self.breaks(Fault::LosesWhatIsHeld) && write.change == Change::Lose {
-            write.change = Change::Fail { percentage: None };
-        }
-        if let Change::Progress { only_raise, .. } = &mut write.change {
-            *only_raise &= !self.breaks(Fault::LowersByItself);
+        match &mut write.change {
+            Change::Progress { only_raise, .. } => *only_raise &= !self.breaks(Fault::LowersByItself),
+            Change::Start { lease: Some(terms), .. } => match self.fault {
+                Some(Fault::NeverQueuesAgain) => terms.last_attempt = Attempt::FIRST,
+                Some(Fault::QueuesAgainForEver) => terms.last_attempt = Attempt::new(u32::MAX),
+                _ => {}
+            },
+            Change::Lose => write.change = self.bend_loss(write.id, now).await,
+            _ => {}
         }
         write
+    }
+
+    async fn bend_loss(&self, id: AgentId, now: Option<Activity>) -> Change {
+        let has_expired = self.store.expired(usize::MAX).await.unwrap().iter().any(|lease| lease.id == id);
+        let should_stop = now.is_some_and(|now| now.cancel_requested.is_some());
+        match self.fault {
+            Some(Fault::LosesWhatIsHeld) => Change::Fail { percentage: None },
+            Some(Fault::RevivesWhatShouldStop) if has_expired && should_stop => {
+                Change::Fail { percentage: None }
+            }
+            Some(Fault::RenewalsForgetTerms) if has_expired && self.notes().renewed.contains(&id) => {
+                Change::Fail { percentage: None }
+            }
+            _ => Change::Lose,
+        }
+    }
+
+    /// A page by how many were shown before it, and not by where the last one stood.
+    async fn page_by_offset(&self, query: &ListQuery) -> Result<Page, Error> {
+        let shown = query.cursor.and_then(|cursor| self.notes().offsets.get(&cursor.to_string()).copied());
+        let mut all = query.clone().limit(PAGE_LIMIT);
+        all.cursor = None;
+        let items = self.store.list(&all).await?.items;
+        let shown = shown.unwrap_or(0);
+        let page: Vec<_> = items.iter().skip(shown).take(query.limit).cloned().collect();
+        let next = page.last().filter(|_| items.len() > shown + page.len());
+        let next = next.map(|last| ListCursor::behind(last, query.order));
+        if let Some(next) = next {
+            self.notes().offsets.insert(next.to_string(), shown + page.len());
+        }
+        Ok(Page { items: page, next })
     }
 }
 
@@ -106,10 +154,9 @@ impl ActivityStore for Bent {
 
     async fn create(&self, mut new: NewActivity) -> Result<Activity, Error> {
         self.wait().await;
-        if self.breaks(Fault::TurnsNumbersToText) {
-            for (key, value) in new.metadata.clone().iter().filter(|(_, value)| value.is_number()) {
-                new.metadata = new.metadata.with(key, value.to_string())?;
-            }
+        new.metadata = bent_metadata(self.fault, &new.metadata);
+        if self.breaks(Fault::CutsTypes) {
+            new.activity_type = cut(&new.activity_type);
         }
         let created = self.store.create(new).await;
         self.wait().await;
@@ -120,7 +167,7 @@ impl ActivityStore for Bent {
         self.wait().await;
         let id = write.id;
         let ends = matches!(write.change, Change::Complete { .. } | Change::Cancel);
-        let written = self.store.write(self.bend(write)).await;
+        let written = self.store.write(self.bend(write).await).await;
         self.wait().await;
         match written {
             Err(Error::Refused { from, .. })
@@ -135,8 +182,13 @@ impl ActivityStore for Bent {
     async fn detail(&self, scope: &Scope, id: AgentId, log: LogQuery) -> Result<Option<Detail>, Error> {
         self.wait().await;
         let mut detail = self.store.detail(&self.scope(scope), id, log).await?;
-        if let Some(detail) = detail.as_mut().filter(|_| self.breaks(Fault::LeavesOutAnEntry)) {
-            detail.log.retain(|entry| entry.seq != 3);
+        if let Some(detail) = &mut detail {
+            if self.breaks(Fault::LeavesOutAnEntry) {
+                detail.log.retain(|entry| entry.seq != 3);
+            }
+            if let Some(older) = self.notes().logs.get(&id) {
+                detail.log.splice(0..0, older.iter().cloned());
+            }
         }
         Ok(detail)
     }
@@ -145,13 +197,23 @@ impl ActivityStore for Bent {
         self.wait().await;
         let mut query = query.clone();
         query.scope = self.scope(&query.scope);
-        if self.breaks(Fault::ServesAnyLimit) {
-            query.limit = query.limit.clamp(1, 500);
+        query.metadata = bent_metadata(self.fault, &query.metadata);
+        match self.fault {
+            Some(Fault::ServesAnyLimit) => query.limit = query.limit.clamp(1, PAGE_LIMIT),
+            Some(Fault::CutsTypes) => query.activity_type = query.activity_type.as_deref().map(cut),
+            Some(Fault::PagesByOffset) => {
+                query.check()?;
+                return self.page_by_offset(&query).await;
+            }
+            _ => {}
         }
         let mut page = self.store.list(&query).await?;
         if self.breaks(Fault::RepeatsAnItem) && page.items.len() > 1 {
             page.items.pop();
             page.items.extend(page.items.first().cloned());
+        }
+        if let Some(cursor) = query.cursor.filter(|_| self.breaks(Fault::SkipsTies)) {
+            page.items.retain(|activity| activity.created != cursor.created);
         }
         Ok(page)
     }
@@ -163,11 +225,16 @@ impl ActivityStore for Bent {
             counts.queued += counts.complete;
             counts.complete = 0;
         }
+        counts.error += self.notes().purged;
         Ok(counts)
     }
 
     async fn watch(&self, scope: &Scope, id: Option<AgentId>, from: WatchFrom) -> Result<WatchStream, Error> {
         self.wait().await;
+        let from = if self.breaks(Fault::ResumesFromNow) { WatchFrom::Now } else { from };
+        if self.breaks(Fault::IsDeafToOthers) && self.handle > 0 {
+            return Ok(stream::pending().boxed());
+        }
         let watch = self.store.watch(&self.scope(scope), id, from).await?;
         let hides = self.breaks(Fault::HidesLag);
         let shown = move |event: &Result<WatchEvent, Error>| {
@@ -183,8 +250,10 @@ impl ActivityStore for Bent {
         mut ask: CancelRequest,
     ) -> Result<CancelOutcome, Error> {
         self.wait().await;
-        if self.breaks(Fault::StopsTheNextAttempt) {
-            ask.request = RequestId::new();
+        match self.fault {
+            Some(Fault::StopsTheNextAttempt) => ask.request = RequestId::new(),
+            Some(Fault::CutsReasons) => ask.reason = cut(ask.reason.as_str()).into(),
+            _ => ask.request = self.request(ask.request, Attempt::FIRST),
         }
         let asked = self.store.request_cancel(&self.scope(scope), id, ask).await;
         self.wait().await;
@@ -193,11 +262,19 @@ impl ActivityStore for Bent {
 
     async fn stop_requested(&self, id: AgentId, attempt: Attempt) -> StopRequest {
         self.wait().await;
-        match self.store.stop_requested(id, attempt).await {
-            StopRequest::Cancel(_) if self.breaks(Fault::ForgetsTheFirstReason) => {
+        if self.breaks(Fault::WaitsAlone) {
+            let now = self.activity(id).await;
+            match StopRequest::of(now.as_ref(), attempt) {
+                Some(stop) => return stop,
+                None => return future::pending().await,
+            }
+        }
+        match (self.store.stop_requested(id, attempt).await, self.fault) {
+            (StopRequest::Cancel(_), Some(Fault::ForgetsTheFirstReason)) => {
                 StopRequest::Cancel("somebody asked".into())
             }
-            stop => stop,
+            (StopRequest::Ended(_), Some(Fault::SaysSuperseded)) => StopRequest::Superseded,
+            (stop, _) => stop,
         }
     }
 
@@ -220,21 +297,46 @@ impl ActivityStore for Bent {
         self.wait().await;
         let keeps = self.breaks(Fault::KeepsWhatIsPurged);
         let ended_before = if keeps { Timestamp::default() } else { ended_before };
-        self.store.purge(&self.scope(scope), ended_before, after).await
+        if self.breaks(Fault::KeepsLogsOfPurged) {
+            let ended = ListQuery::new(scope.clone()).status(Status::Error).limit(PAGE_LIMIT);
+            for activity in self.store.list(&ended).await?.items {
+                let detail = self.store.detail(scope, activity.id, LogQuery::new()).await?;
+                self.notes().logs.insert(activity.id, detail.map_or_else(Vec::new, |detail| detail.log));
+            }
+        }
+        let batch = self.store.purge(&self.scope(scope), ended_before, after).await?;
+        if self.breaks(Fault::CountsWhatIsPurged) {
+            self.notes().purged += batch.changed;
+        }
+        Ok(batch)
     }
 
     async fn renew(&self, held: &[(AgentId, Attempt)], ttl: Duration) -> Result<Vec<bool>, Error> {
         self.wait().await;
-        let renewed = self.store.renew(held, ttl).await?;
-        Ok(renewed.into_iter().map(|held| held || self.breaks(Fault::RenewsForAnybody)).collect())
+        let taken = if self.breaks(Fault::RenewsAFew) { &held[..held.len().min(FEW)] } else { held };
+        let mut renewed = self.store.renew(taken, ttl).await?;
+        renewed.resize(held.len(), true);
+        self.notes().renewed.extend(taken.iter().map(|(id, _)| *id));
+        let for_nobody = self.breaks(Fault::LeasesPerHandle) && self.handle > 0;
+        let for_anybody = self.breaks(Fault::RenewsForAnybody);
+        Ok(renewed.into_iter().map(|held| (held || for_anybody) && !for_nobody).collect())
     }
 
     async fn expired(&self, limit: usize) -> Result<Vec<ExpiredLease>, Error> {
         self.wait().await;
-        self.store.expired(limit).await
+        let limit = if self.breaks(Fault::ListsAFewExpired) { limit.min(FEW) } else { limit };
+        let mut expired = self.store.expired(limit).await?;
+        if self.breaks(Fault::CutsOwners) {
+            for lease in &mut expired {
+                lease.owner = cut(&lease.owner);
+            }
+        }
+        Ok(expired)
     }
 
     async fn now(&self) -> Result<Timestamp, Error> {
-        self.store.now().await
+        let now = self.store.now().await?;
+        let is_late = self.breaks(Fault::SkewsClocks) && self.handle > 0;
+        Ok(if is_late { now.minus(SKEW) } else { now })
     }
 }
