@@ -1,0 +1,25 @@
+//! Starting and ending the threads of a store.
+
+use std::thread::{Builder, JoinHandle};
+
+use crate::error::Failure;
+use crate::file::File;
+
+pub(crate) fn start(
+    file: &File,
+    role: &str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, Failure> {
+    // Linux shows fifteen bytes of a name.
+    let thread = Builder::new().name(format!("sqlite {role}"));
+    thread.spawn(run).map_err(|error| Failure::io(file.path(), error))
+}
+
+/// Waits until a thread that was told to end has ended.
+pub(crate) fn join(thread: Option<JoinHandle<()>>) {
+    // A waker that runs its task at once may drop the store on the very thread that has woken it.
+    if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+        // What a thread panicked with was traced by the thread.
+        let _ = thread.join();
+    }
+}
