@@ -1,4 +1,4 @@
-//! Whether what is sent to a base URL can be read on the way.
+//! Whether what is sent to a base URL or a store can be read on the way.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use std::net::IpAddr;
 pub(crate) fn is_private(url: &str) -> bool {
     let url = url.trim();
     let Some((scheme, rest)) = url.split_once("://") else { return false };
-    if scheme.eq_ignore_ascii_case("https") {
+    if ["https", "rediss"].iter().any(|encrypted| scheme.eq_ignore_ascii_case(encrypted)) {
         return true;
     }
     let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
@@ -43,6 +43,8 @@ mod tests {
             "http://127.0.0.1:8080/?a=b",
             "http://[::1]:8080/v1",
             "http://user:pw@127.0.0.1/v1",
+            "rediss://redis.example",
+            "redis://127.0.0.1:6379/2?namespace=a",
         ] {
             assert!(is_private(url), "{url}");
         }
@@ -60,6 +62,7 @@ mod tests {
             "http://gateway.example#@localhost",
             "http:/localhost@gateway.example",
             "localhost:11434",
+            "redis://redis.example:6379",
             "",
         ] {
             assert!(!is_private(url), "{url}");

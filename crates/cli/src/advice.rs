@@ -3,8 +3,8 @@
 use agentexec::agent::{AgentError, AgentErrorKind, ModelError, ModelErrorKind};
 use agentexec::runner::RunError;
 
+use crate::ended::Ended;
 use crate::exit::is_unreachable;
-use crate::run::Ended;
 
 /// What to do next; nothing where the error says all there is to say.
 pub(crate) fn advice(ended: &Ended, keys: &[&str]) -> Option<String> {

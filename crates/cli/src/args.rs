@@ -4,12 +4,21 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use agentexec::activity::{LEASE_TTL, LEASE_TTL_MIN};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Run LLM agents and see what they do.
+use crate::commands::{Cancel, Doctor, List, Purge, Show, Watch};
+use crate::store::FORMS;
+
+/// Run LLM agents, and see what they do and did.
 #[derive(Debug, Parser)]
 #[command(name = "agentexec", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
+    /// Where activities are kept: sqlite:PATH, redis://HOST or memory:; without it, a file in your data folder.
+    #[arg(long, global = true, value_name = "URL", env = "AGENTEXEC_STORE", hide_env_values = true)]
+    #[arg(long_help = format!("{STORE}\n{FORMS}"), help_heading = "Store")]
+    pub(crate) store: Option<String>,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -18,15 +27,44 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run an agent on the files of a folder and print its answer.
     Run(Run),
+    /// List activities: running ones, then queued ones, then the rest, newest first.
+    List(List),
+    /// Show one activity, and its log.
+    Show(Show),
+    /// Follow what happens to one activity until it has ended, or to all of them.
+    Watch(Watch),
+    /// Ask an activity to stop, in whichever process it runs.
+    Cancel(Cancel),
+    /// Remove activities that ended long ago, with their logs.
+    Purge(Purge),
+    /// Check the store, the keys and the terminal, and say what to do about them.
+    Doctor(Doctor),
 }
+
+const STORE: &str = "\
+Where activities are kept. Without it, that is a file in your data folder, agentexec/activities.db. A URL with
+a password is better set in the environment: other users of the machine see command lines. One of";
 
 const EXIT_CODES: &str = "\
 Exit codes:
+  0    it is done; the activity completed
+  1    it failed; a check of the doctor failed
+  2    it could not begin: the command line, the key, the folder or the file
+  3    there is no such activity
+  4    the provider could not be reached, or the store could not be used
+  5    the activity was canceled
+  124  the run, or the wait for its end, timed out
+  130  the run was interrupted
+
+What they mean exactly, each command says itself.";
+
+const RUN_EXIT_CODES: &str = "\
+Exit codes:
   0    the run completed
-  1    the agent failed, or its answer could not be written
+  1    the agent failed, or its answer or its end could not be written
   2    the run could not begin: the command line, the key or the folder
-  4    the provider could not be reached: no connection, or no answer at all
-  5    the run was canceled: by SIGTERM, or nobody reads the output any more
+  4    the provider could not be reached (no connection, or no answer at all), or the store could not be used
+  5    the run was canceled: by `agentexec cancel`, by SIGTERM, or nobody reads the output any more
   124  the run timed out
   130  the run was interrupted (Ctrl-C; a second one ends the program at once)";
 
@@ -35,6 +73,7 @@ Environment:
   ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, ANTHROPIC_BASE_URL
   OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_ORG_ID, OPENAI_PROJECT_ID
   HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY
+  AGENTEXEC_STORE                as --store
   AGENTEXEC_ACTIVITY_MESSAGE_*   what the record says, for example _STARTED and _COMPLETE
   NO_COLOR                       no colors
   RUST_LOG                       traces on standard error, for example agentexec=debug
@@ -42,7 +81,7 @@ Environment:
 ";
 
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES, after_long_help = format!("{ENVIRONMENT}{EXIT_CODES}"))]
+#[command(after_help = RUN_EXIT_CODES, after_long_help = format!("{ENVIRONMENT}{RUN_EXIT_CODES}"))]
 pub(crate) struct Run {
     /// What the agent is asked; `-` reads it from standard input.
     #[arg(value_parser = prompt)]
@@ -81,6 +120,13 @@ pub(crate) struct Run {
     #[arg(long = "tool", value_name = "NAME", value_parser = crate::files::NAMES)]
     pub(crate) tools: Vec<String>,
 
+    /// For how long the run may go unheard of before it counts as lost, from 1s to 1day.
+    ///
+    /// It says that it is alive four times in that time. When its process dies, its record says running until then.
+    /// A store in memory has no use for it.
+    #[arg(long, value_name = "DURATION", default_value_t = LEASE_TTL.into(), value_parser = lease)]
+    pub(crate) lease: humantime::Duration,
+
     /// Print the events of the run as JSON, one a line, and the result as the last line.
     #[arg(long)]
     pub(crate) json: bool,
@@ -115,6 +161,8 @@ impl Protocol {
     }
 }
 
+/// The longest lease.
+const LEASE_LIMIT: Duration = Duration::from_hours(24);
 /// The longest name of a model, in bytes.
 const NAME_LIMIT: usize = 256;
 
@@ -171,11 +219,28 @@ fn turns(text: &str) -> Result<u32, &'static str> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("a run needs some time; write it like 90s or 5m".to_owned()),
-        Ok(duration) => Ok(duration),
-        Err(error) => Err(format!("{error}; write it like 90s or 5m")),
+/// A time that is not nothing.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    match age(text)? {
+        Duration::ZERO => Err("it must be more than nothing; write it like 90s or 5m".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+/// Any time.
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 90s or 5m"))
+}
+
+fn lease(text: &str) -> Result<humantime::Duration, String> {
+    match age(text)? {
+        lease if lease < LEASE_TTL_MIN => {
+            Err("below 1s a machine that is busy would lose runs that are well".to_owned())
+        }
+        lease if lease > LEASE_LIMIT => {
+            Err("for longer than 1day nobody would learn what was lost".to_owned())
+        }
+        lease => Ok(lease.into()),
     }
 }
 

@@ -2,18 +2,21 @@
 
 use std::process::ExitCode;
 
+use agentexec::activity::{self, Status};
 use agentexec::agent::{AgentError, ModelError, ModelErrorKind};
-use agentexec::runner::RunError;
+use agentexec::runner::{RunError, TrackedError};
 
-use crate::run::Ended;
+use crate::ended::Ended;
 use crate::signals::Signal;
+use crate::terminal::Unwritten;
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     Complete = 0,
-    AgentError = 1,
+    Failed = 1,
     NotBegun = 2,
+    NotFound = 3,
     Unreachable = 4,
     Canceled = 5,
     TimedOut = 124,
@@ -40,7 +43,38 @@ impl Exit {
             Some(error) if error.error().and_then(AgentError::model_error).is_some_and(is_unreachable) => {
                 Self::Unreachable
             }
-            _ => Self::AgentError,
+            Some(_) => Self::Failed,
+            None => match error {
+                TrackedError::NotStarted(error) if error.is_retryable() => Self::Unreachable,
+                // Somebody was faster than its start.
+                TrackedError::NotStarted(error) => error.refused_from().map_or(Self::Failed, Self::of_status),
+                _ => Self::Failed,
+            },
+        }
+    }
+
+    /// The code of an activity that has ended, wherever it ran.
+    pub(crate) fn of_status(status: Status) -> Self {
+        match status {
+            Status::Complete => Self::Complete,
+            Status::Canceled => Self::Canceled,
+            _ => Self::Failed,
+        }
+    }
+
+    /// The code of a command that could not do its work.
+    pub(crate) fn of_error(error: &anyhow::Error) -> Self {
+        if let Some(error) = error.downcast_ref::<activity::Error>() {
+            return match error {
+                activity::Error::NotFound { .. } => Self::NotFound,
+                activity::Error::Unavailable { .. } => Self::Unreachable,
+                _ => Self::NotBegun,
+            };
+        }
+        match error.downcast_ref::<Unwritten>() {
+            Some(error) if error.is_unread() => Self::Complete,
+            Some(_) => Self::Failed,
+            None => Self::NotBegun,
         }
     }
 
@@ -65,7 +99,18 @@ pub(crate) fn is_unreachable(error: &ModelError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use agentexec::activity::AgentId;
+    use anyhow::Context;
+
     use super::*;
+
+    #[test]
+    fn what_a_store_says_has_a_code_of_its_own() {
+        let code = |error: activity::Error| Exit::of_error(&Err::<(), _>(error).context("at").unwrap_err());
+        assert_eq!(code(activity::Error::NotFound { id: AgentId::new() }), Exit::NotFound);
+        assert_eq!(code(activity::Error::unavailable("redis", "refused")), Exit::Unreachable);
+        assert_eq!(code(activity::Error::invalid("limit", "too large")), Exit::NotBegun);
+    }
 
     #[test]
     fn a_provider_that_has_answered_was_reached() {

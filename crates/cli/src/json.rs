@@ -1,13 +1,12 @@
 //! Events and the result as JSON, one a line, on standard output.
 
-use std::io;
-
 use agentexec::activity::{AgentId, Message, Percent, Status};
 use agentexec::agent::Finish;
 use agentexec::runner::{RunEvent, Usage};
 use serde::Serialize;
 
-use crate::terminal;
+use crate::ended::output;
+use crate::terminal::{self, Unwritten};
 use crate::view::Report;
 
 /// The last line.
@@ -30,30 +29,26 @@ struct Outcome<'a> {
 }
 
 /// An event, as `RunEvent` serializes.
-pub(crate) fn event(event: &RunEvent) -> io::Result<()> {
-    line(event)
+pub(crate) fn event(event: &RunEvent) -> Result<(), Unwritten> {
+    terminal::json(event)
 }
 
 /// The result.
-pub(crate) fn result(report: &Report<'_>) -> io::Result<()> {
+pub(crate) fn result(report: &Report<'_>) -> Result<(), Unwritten> {
     let Report { activity, ended, tally, exit, .. } = report;
-    line(&Outcome {
+    terminal::json(&Outcome {
         r#type: "result",
         id: activity.id,
         status: activity.status,
         percentage: activity.percentage,
         message: &activity.message,
-        finish: ended.as_ref().ok().map(|run| run.finish),
-        output: ended.as_ref().ok().map(|run| run.output.as_str()),
+        finish: output(ended).map(|run| run.finish),
+        output: output(ended).map(|run| run.output.as_str()),
         error: ended.as_ref().err().map(|error| format!("{error:#}")),
         turns: tally.turns,
         tool_calls: tally.tool_calls,
         usage: tally.usage,
-        duration_ms: report.duration().as_millis(),
+        duration_ms: report.duration.as_millis(),
         exit_code: exit.code(),
     })
-}
-
-fn line(value: &impl Serialize) -> io::Result<()> {
-    terminal::json(&serde_json::to_string(value)?)
 }

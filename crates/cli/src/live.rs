@@ -4,19 +4,17 @@ use std::env;
 use std::time::Duration;
 
 use agentexec::activity::{Activity, Messages, Percent, Status};
-use agentexec::runner::RunEvent;
+use agentexec::runner::{RunEvent, error_chain};
 use console::{Style, Term, truncate_str};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use crate::calls::Calls;
+use crate::ended::{failure, unrecorded};
 use crate::files::REPORT;
-
 use crate::signals::Signal;
-use crate::terminal::{self, one_line};
+use crate::terminal::{self, NARROWEST, one_line};
 use crate::view::Report;
 
-/// Narrower terminals get their lines whole: cut, they would say nothing.
-const NARROWEST: usize = 40;
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(120);
 
@@ -34,9 +32,12 @@ impl Live {
         Self { bar: bar(), calls: Calls::default(), turn: 0, reports: false }
     }
 
-    /// Who is asked, and that the run waits.
-    pub(crate) fn begin(&self, model: &str, activity: &Activity) {
+    /// Who is asked, what the run is called where others can see it, and that it waits.
+    pub(crate) fn begin(&self, model: &str, activity: &Activity, is_shared: bool) {
         self.line(&Style::new(), "model", model);
+        if is_shared {
+            self.whole_line(&Style::new(), "id", &activity.id.to_string());
+        }
         self.line(&Style::new(), "queued", activity.message.as_str());
     }
 
@@ -107,11 +108,16 @@ impl Live {
         };
         let message = activity.message.as_str();
         self.whole_line(&style, activity.status.as_str(), message);
-        if let Err(error) = ended {
-            let error = one_line(&format!("{error:#}"));
-            if activity.status == Status::Error && !message.contains(&error) && !report.is_timed_out() {
-                self.whole_line(&style, "because", &error);
-            }
+        if let Some(error) = failure(ended).map(|error| one_line(&error))
+            && activity.status == Status::Error
+            && !message.contains(&error)
+            && !report.is_timed_out()
+        {
+            self.whole_line(&style, "because", &error);
+        }
+        if let Some(error) = unrecorded(ended) {
+            let text = format!("this could not be recorded: {}", one_line(&error_chain(error)));
+            self.whole_line(&Style::new().red(), "record", &text);
         }
         let usage = format!(
             "{} turn{}, {} tokens in, {} out, {:.1} s",
@@ -119,7 +125,7 @@ impl Live {
             if tally.turns == 1 { "" } else { "s" },
             HumanCount(tally.usage.input_tokens),
             HumanCount(tally.usage.output_tokens),
-            report.duration().as_secs_f64(),
+            report.duration.as_secs_f64(),
         );
         self.whole_line(&Style::new().dim(), "usage", &usage);
         if let Some(advice) = advice {
@@ -162,8 +168,7 @@ const GAP: usize = 2;
 
 /// A bar, where standard error is a terminal that can redraw a line.
 fn bar() -> Option<ProgressBar> {
-    let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
-    if is_dumb || !Term::stderr().is_term() {
+    if is_dumb() || !Term::stderr().is_term() {
         return None;
     }
     let bar = ProgressBar::new(100);
@@ -174,4 +179,9 @@ fn bar() -> Option<ProgressBar> {
     }
     bar.enable_steady_tick(TICK);
     Some(bar)
+}
+
+/// Whether the terminal says that it cannot redraw a line.
+pub(crate) fn is_dumb() -> bool {
+    env::var_os("TERM").is_some_and(|term| term == "dumb")
 }

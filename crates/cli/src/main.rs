@@ -1,9 +1,11 @@
-//! The `agentexec` program: run an agent from the terminal and watch what it does.
+//! The `agentexec` program: run an agent from the terminal, watch what it does, and see what others did.
 
 mod address;
 mod advice;
 mod args;
 mod calls;
+mod commands;
+mod ended;
 mod exit;
 mod files;
 mod json;
@@ -11,6 +13,9 @@ mod live;
 mod provider;
 mod run;
 mod signals;
+mod stop;
+mod store;
+mod table;
 mod tally;
 mod terminal;
 mod view;
@@ -23,6 +28,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
+use crate::store::Place;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -40,10 +46,28 @@ fn main() -> ExitCode {
             return Exit::NotBegun.into();
         }
     };
-    let exit = match cli.command {
-        Command::Run(args) => runtime.block_on(run::run(&args)),
-    };
+    let exit = runtime.block_on(carry_out(&cli));
     // A thread that waits for a disk must not keep the program from ending.
     runtime.shutdown_background();
     exit.into()
+}
+
+async fn carry_out(cli: &Cli) -> Exit {
+    let place = match Place::choose(cli.store.as_deref()) {
+        Ok(place) => place,
+        Err(error) => {
+            terminal::error(&format!("{error:#}"));
+            return Exit::NotBegun;
+        }
+    };
+    let ended = match &cli.command {
+        Command::Run(args) => run::run(args, &place).await,
+        Command::List(args) => commands::list(args, &place).await,
+        Command::Show(args) => commands::show(args, &place).await,
+        Command::Watch(args) => commands::watch(args, &place).await,
+        Command::Cancel(args) => commands::cancel(args, &place).await,
+        Command::Purge(args) => commands::purge(args, &place).await,
+        Command::Doctor(args) => commands::doctor(args, &place).await,
+    };
+    ended.unwrap_or_else(|error| commands::failed(&error, &place))
 }

@@ -153,18 +153,21 @@ fn refused(protocol: Protocol, error: impl Into<Error>) -> Error {
     anyhow!("there is no key for {}. {WAYS_ON}", protocol.name())
 }
 
-fn is_set(variable: &str) -> bool {
+/// Whether a variable is set; one that is blank counts as absent.
+pub(crate) fn is_set(variable: &str) -> bool {
     env::var_os(variable).is_some_and(|value| !value.to_string_lossy().trim().is_empty())
 }
 
-fn keys(protocol: Protocol) -> &'static [&'static str] {
+/// The variables that a key may come from.
+pub(crate) fn keys(protocol: Protocol) -> &'static [&'static str] {
     match protocol {
         Protocol::Claude => &["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"],
         Protocol::Openai | Protocol::OpenaiChat => &["OPENAI_API_KEY"],
     }
 }
 
-fn base_url_variable(protocol: Protocol) -> &'static str {
+/// The variable of the address.
+pub(crate) fn base_url_variable(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Claude => "ANTHROPIC_BASE_URL",
         Protocol::Openai | Protocol::OpenaiChat => "OPENAI_BASE_URL",

@@ -2,11 +2,11 @@
 
 use std::io;
 
-use agentexec::activity::{Activities, AgentId, Scope};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::exit::Exit;
+use crate::stop::Stop;
 
 /// What somebody sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,18 +35,16 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Cancels the run `id` on the first signal and ends the program on the second.
+    /// Asks the run to stop on the first signal and ends the program on the second.
     ///
     /// This goes on in a task of its own, so that it works as well while standard output is full and nobody reads it.
-    pub(crate) fn listen(activities: &Activities, id: AgentId) -> io::Result<Self> {
+    pub(crate) fn listen(stop: Stop) -> io::Result<Self> {
         let mut source = Source::new()?;
         let (tell, first) = watch::channel(None);
-        let activities = activities.clone();
         let task = tokio::spawn(async move {
             let signal = source.next().await;
             tell.send_replace(Some(signal));
-            // There is such a run: it was created before, and it is in memory.
-            let _ = activities.request_cancel(&Scope::all(), id, signal.reason()).await;
+            stop.ask(signal.reason());
             let signal = source.next().await;
             std::process::exit(Exit::by(signal).code().into());
         });

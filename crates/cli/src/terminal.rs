@@ -1,8 +1,12 @@
 //! The one place where text reaches the terminal, and where it is made harmless first.
 
 use std::borrow::Cow;
-use std::fmt::{Display, Write as _};
+use std::error::Error;
+use std::fmt::{self, Display, Write as _};
 use std::io::{self, Write as _};
+
+use console::{Style, Term};
+use serde::Serialize;
 
 /// What a terminal would obey: control characters, but for line breaks and tabs, and bidirectional overrides.
 fn is_obeyed(c: char) -> bool {
@@ -20,19 +24,82 @@ pub(crate) fn one_line(text: &str) -> String {
     harmless(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Standard output did not take what it was given.
+#[derive(Debug)]
+pub(crate) struct Unwritten(io::Error);
+
+impl Unwritten {
+    /// Whether its reader has gone, who then has seen what he wanted.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.0.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
+impl Display for Unwritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the answer could not be written to standard output")
+    }
+}
+
+impl Error for Unwritten {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// A line for standard output, of texts that may have a style.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Line(String);
+
+impl Line {
+    /// Adds a text. The style is left out where the terminal or `NO_COLOR` asks for that.
+    pub(crate) fn add(&mut self, text: &str, style: &Style) {
+        let styled = style.clone().for_stdout();
+        // Writing into a string cannot fail.
+        let _ = write!(self.0, "{}", styled.apply_to(one_line(text)));
+    }
+
+    /// Adds so many spaces.
+    pub(crate) fn add_gap(&mut self, width: usize) {
+        self.0.extend(std::iter::repeat_n(' ', width));
+    }
+
+    /// Without what is blank at its end.
+    pub(crate) fn text(&self) -> &str {
+        self.0.trim_end()
+    }
+
+    /// Writes it.
+    pub(crate) fn print(&self) -> Result<(), Unwritten> {
+        print(self.text())
+    }
+}
+
+/// How many characters a line of standard output has room for; nothing where that is no terminal, or one so
+/// narrow that lines cut to it would say nothing.
+pub(crate) fn width() -> Option<usize> {
+    let (_, width) = Term::stdout().size_checked()?;
+    Some(usize::from(width)).filter(|width| *width >= NARROWEST)
+}
+
+/// Narrower terminals get their lines whole.
+pub(crate) const NARROWEST: usize = 40;
+
 /// Writes a text and a line break to standard output.
-pub(crate) fn out(text: &str) -> io::Result<()> {
+pub(crate) fn out(text: &str) -> Result<(), Unwritten> {
+    print(&harmless(text))
+}
+
+fn print(line: &str) -> Result<(), Unwritten> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", harmless(text))?;
-    out.flush()
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Unwritten)
 }
 
 /// Writes a line of JSON to standard output. In JSON every character can be written as an escape, so what a
 /// terminal would obey is not lost.
-pub(crate) fn json(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{}", escaped(text))?;
-    out.flush()
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Unwritten> {
+    let text = serde_json::to_string(value).map_err(|error| Unwritten(error.into()))?;
+    print(&escaped(&text))
 }
 
 fn escaped(json: &str) -> Cow<'_, str> {

@@ -1,19 +1,18 @@
 //! Who is shown a run: a person gets it live on standard error and the answer on standard output, a program gets
 //! everything as JSON on standard output.
 
-use std::io;
 use std::time::Duration;
 
 use agentexec::activity::{Activity, Messages};
 use agentexec::runner::RunEvent;
 
+use crate::ended::{Ended, output};
 use crate::exit::Exit;
 use crate::json;
 use crate::live::Live;
-use crate::run::Ended;
 use crate::signals::Signal;
 use crate::tally::Tally;
-use crate::terminal;
+use crate::terminal::{self, Unwritten};
 
 /// Who is shown a run.
 pub(crate) enum View {
@@ -22,15 +21,15 @@ pub(crate) enum View {
 }
 
 impl View {
-    /// The run is about to begin: who is asked, and its record.
-    pub(crate) fn begin(&self, model: &str, activity: &Activity) {
+    /// The run is about to begin: who is asked, its record, and whether others can see that.
+    pub(crate) fn begin(&self, model: &str, activity: &Activity, is_shared: bool) {
         if let Self::Live(live) = self {
-            live.begin(model, activity);
+            live.begin(model, activity, is_shared);
         }
     }
 
     /// Something has happened. An error says that nobody can be shown anything any more.
-    pub(crate) fn event(&mut self, event: &RunEvent, messages: &Messages) -> io::Result<()> {
+    pub(crate) fn event(&mut self, event: &RunEvent, messages: &Messages) -> Result<(), Unwritten> {
         match self {
             Self::Live(live) => {
                 live.show(event, messages);
@@ -48,19 +47,15 @@ impl View {
     }
 
     /// The run is over: the answer or the error, and what it took.
-    pub(crate) fn end(&self, report: &Report<'_>) -> io::Result<()> {
-        match (self, report.ended) {
-            (Self::Json, _) => json::result(report),
-            (Self::Live(live), Ok(run)) => {
-                live.end(report);
-                terminal::err("", "");
-                terminal::out(&run.output)
-            }
-            (Self::Live(live), Err(_)) => {
-                live.end(report);
-                Ok(())
-            }
-        }
+    pub(crate) fn end(&self, report: &Report<'_>) -> Result<(), Unwritten> {
+        let live = match self {
+            Self::Json => return json::result(report),
+            Self::Live(live) => live,
+        };
+        live.end(report);
+        let Some(run) = output(report.ended) else { return Ok(()) };
+        terminal::err("", "");
+        terminal::out(&run.output)
     }
 }
 
@@ -70,17 +65,14 @@ pub(crate) struct Report<'a> {
     pub(crate) activity: &'a Activity,
     pub(crate) ended: &'a Ended,
     pub(crate) tally: Tally,
+    /// How long the run took.
+    pub(crate) duration: Duration,
     pub(crate) exit: Exit,
     /// What to do next.
     pub(crate) advice: Option<String>,
 }
 
 impl Report<'_> {
-    /// How long the run took.
-    pub(crate) fn duration(&self) -> Duration {
-        self.activity.elapsed(self.activity.updated).unwrap_or_default()
-    }
-
     pub(crate) fn is_timed_out(&self) -> bool {
         self.exit == Exit::TimedOut
     }

@@ -26,7 +26,7 @@ async fn a_command_line_that_cannot_be_understood_is_refused_with_the_way_out() 
         (&["run", "x", "--tool", "rm"], &["list_files, read_file, search_text, report_activity"]),
         (&["run", "x", "--max-turns", "0"], &["it must be a whole number from 1"]),
         (&["run", "x", "--max-turns", "many"], &["it must be a whole number from 1"]),
-        (&["run", "x", "--timeout", "0"], &["a run needs some time", "90s or 5m"]),
+        (&["run", "x", "--timeout", "0"], &["it must be more than nothing", "90s or 5m"]),
         (&["run", "x", "--timeout", "soon"], &["90s or 5m"]),
         (&["run", "x", "--demo=gemini"], &["claude, openai, openai-chat"]),
         (&["run", "x", "--demo", "--model", "claude"], &["cannot be used with"]),

@@ -4,11 +4,17 @@
 
 mod arguments;
 mod demo;
+mod doctor;
 mod json;
 mod keys;
+mod processes;
 mod provider_errors;
+mod records;
 #[cfg(unix)]
 mod signals;
+mod stored;
+#[cfg(unix)]
+mod stores;
 mod support;
 #[cfg(unix)]
 mod terminal;

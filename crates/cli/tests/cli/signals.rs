@@ -114,3 +114,19 @@ async fn a_second_ctrl_c_ends_the_program_even_when_it_can_write_no_more() {
     assert_eq!(status.code(), Some(130));
     assert!(sent >= 2, "it could not have written its result");
 }
+
+#[tokio::test]
+async fn ctrl_c_cancels_a_run_whose_store_does_not_answer() {
+    let store = agentexec_testbed::RedisServer::start();
+    let server = Silent::start().await;
+    let mut command = ask(&server.url(), &[]);
+    let child = command.env("AGENTEXEC_STORE", store.url()).spawn().unwrap();
+    let _held = server.asked().await;
+    store.pause();
+    send(&child, Signal::INT);
+    let ran = ended(child).await;
+    store.resume();
+    assert_eq!((ran.code, ran.out.as_str()), (Some(130), ""), "{}", ran.err);
+    assert!(ran.err.contains("\ncanceled  Task canceled: interrupted\n"), "{}", ran.err);
+    assert!(ran.err.contains("\n  record  this could not be recorded: "), "{}", ran.err);
+}

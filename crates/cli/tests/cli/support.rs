@@ -15,10 +15,11 @@ use tokio::time::timeout;
 /// How long a program may take that will not end by itself. No test waits for it when all is well.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
-/// The program, with no variable of whoever runs the tests.
+/// The program, with no variable of whoever runs the tests, and with a store in memory unless the arguments name
+/// another.
 pub(crate) fn agentexec(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_agentexec"));
-    command.env_clear().args(args).kill_on_drop(true);
+    command.env_clear().env("AGENTEXEC_STORE", "memory:").args(args).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -7,8 +7,10 @@ use agentexec_demo::{DemoServer, Reply};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use serde_json::json;
+use tokio::process::Command;
 
-use crate::support::{ask, folder};
+use crate::stored::Shared;
+use crate::support::{Ran, ask, folder};
 
 const WIDTH: u16 = 70;
 
@@ -41,6 +43,12 @@ async fn shown(variables: &[(&str, &str)]) -> (String, String) {
     let (far, near) = terminal();
     let mut command = ask(&format!("{}/v1", server.base_url()), &["--root", folder.path().to_str().unwrap()]);
     command.env("TERM", "xterm-256color").envs(variables.iter().copied()).stderr(near);
+    let (screen, ran) = screen(far, command).await;
+    (screen, ran.out)
+}
+
+/// What a program that ends well has shown at the far end of a terminal.
+async fn screen(far: OwnedFd, mut command: Command) -> (String, Ran) {
     let child = command.spawn().unwrap();
     // Its copy of the near end must go, or the far end never sees the last one close.
     drop(command);
@@ -53,8 +61,8 @@ async fn shown(variables: &[(&str, &str)]) -> (String, String) {
         String::from_utf8(bytes).unwrap()
     });
     let ran = crate::support::ended(child).await;
-    assert_eq!(ran.code, Some(0));
-    (screen.await.unwrap(), ran.out)
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    (screen.await.unwrap(), ran)
 }
 
 /// The text without escape codes.
@@ -99,4 +107,24 @@ async fn a_terminal_that_cannot_redraw_gets_plain_lines() {
     let (screen, _) = shown(&[("TERM", "dumb")]).await;
     assert!(!screen.contains('\u{1b}') && !screen.contains("[="), "{screen:?}");
     assert!(screen.contains("complete  Task completed successfully."), "{screen:?}");
+}
+
+#[tokio::test]
+async fn a_table_fits_the_terminal_and_never_cuts_an_id() {
+    let store = Shared::file();
+    let activities = store.activities().await;
+    let id = activities.create("a-type-of-its-own").await.unwrap();
+    activities.update(id, "a message that is far too long for one line of this terminal").await.unwrap();
+    for args in [&["list"][..], &["show", &id.to_string(), "--logs"]] {
+        let (far, near) = terminal();
+        let mut command = store.command(args);
+        command.env("TERM", "xterm-256color").stdout(near);
+        let (screen, _) = screen(far, command).await;
+        assert!(has_color(&screen), "{screen:?}");
+        let text = plain(&screen);
+        assert!(text.contains(&id.to_string()), "{text}");
+        let table = text.lines().skip_while(|line| !line.contains("STATUS"));
+        let row = table.last().unwrap().trim_end();
+        assert!(row.ends_with('…') && row.chars().count() <= usize::from(WIDTH), "{row:?}");
+    }
 }
