@@ -34,6 +34,10 @@ struct Errors;
 struct Providers;
 
 #[cfg(doctest)]
+#[doc = include_str!("../../docs/src/guides/stores.md")]
+struct Stores;
+
+#[cfg(doctest)]
 #[doc = include_str!("../../docs/src/guides/testing.md")]
 struct Testing;
 
