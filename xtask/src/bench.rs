@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 
 use crate::cmd::Cmd;
+use crate::redis;
 use crate::workspace::Workspace;
 
 /// Runs every bench target; `args` go to criterion (a filter, `--save-baseline NAME`).
@@ -28,5 +29,6 @@ pub(crate) fn run(workspace: &Workspace, args: &[&str]) -> Result<()> {
         line.push("--");
         line.extend(args);
     }
+    redis::ensure()?;
     Cmd::cargo(line).run()
 }

@@ -3,13 +3,19 @@
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+
+use crate::process;
 
 /// A command line that is about to run.
 pub(crate) struct Cmd {
     command: Command,
     shown: String,
+    limit: Option<Duration>,
 }
 
 impl Cmd {
@@ -42,12 +48,18 @@ impl Cmd {
             shown.push_str(&quoted(arg));
         }
         command.stdin(Stdio::null());
-        Self { command, shown }
+        Self { command, shown, limit: None }
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self.shown = format!("{name}={} {}", quoted(value), self.shown);
+        self
+    }
+
+    /// The longest that [`watch`](Self::watch) lets it run.
+    pub(crate) fn within(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
         self
     }
 
@@ -61,7 +73,8 @@ impl Cmd {
         Ok(())
     }
 
-    /// Runs it, passes its output on and hands each line to `see`. Says whether it succeeded.
+    /// Runs it, passes its output on and hands each line to `see`. Says whether it succeeded. An error when it
+    /// was stopped at its limit.
     ///
     /// Both outputs go through one pipe: a test binary's result on one means nothing without the line on the
     /// other that names the binary, so their order has to survive.
@@ -75,6 +88,7 @@ impl Cmd {
         let mut child = self.command.spawn().with_context(|| format!("starting `{}`", self.shown))?;
         // It holds the writing end; as long as it lives, the reader below sees no end.
         drop(self.command);
+        let watchdog = self.limit.map(|limit| Watchdog::on(child.id(), limit));
 
         let mut reader = BufReader::new(reader);
         let mut line = Vec::new();
@@ -83,6 +97,11 @@ impl Cmd {
             print!("{text}");
             see(&without_color(text.trim_end()));
             line.clear();
+        }
+        // Called off before the child is waited for: after that its id may be another's.
+        if watchdog.is_some_and(Watchdog::call_off) {
+            let limit = self.limit.unwrap_or_default().as_secs() / 60;
+            bail!("`{}` was stopped: it took longer than {limit} minutes", self.shown);
         }
         Ok(child.wait()?.success())
     }
@@ -95,6 +114,32 @@ impl Cmd {
             bail!("`{}` failed ({}): {}", self.shown, output.status, why.trim());
         }
         String::from_utf8(output.stdout).with_context(|| format!("`{}` wrote what is not UTF-8", self.shown))
+    }
+}
+
+/// Ends a child, and what it started, when its time is over.
+struct Watchdog {
+    call_off: Sender<()>,
+    thread: JoinHandle<bool>,
+}
+
+impl Watchdog {
+    fn on(child: u32, limit: Duration) -> Self {
+        let (call_off, called_off) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let is_late = called_off.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
+            if is_late {
+                process::kill_tree(child);
+            }
+            is_late
+        });
+        Self { call_off, thread }
+    }
+
+    /// Whether it had to act.
+    fn call_off(self) -> bool {
+        drop(self.call_off);
+        self.thread.join().unwrap_or(true)
     }
 }
 
@@ -140,6 +185,22 @@ mod tests {
         let success = Cmd::program("sh", ["-c", script]).watch(|line| seen.push(line.to_owned())).unwrap();
         assert_eq!(seen, ["one", "two", "three"]);
         assert!(!success);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn at_its_limit_a_command_is_stopped_with_all_that_it_started() {
+        // The inner shell holds the pipe as well: as long as it runs, there is no end to read.
+        let cmd = Cmd::program("sh", ["-c", "(sleep 600; echo late) & wait"]);
+        let error = cmd.within(Duration::from_millis(100)).watch(|line| panic!("{line}")).unwrap_err();
+        assert!(error.to_string().contains("was stopped"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_that_ends_in_time_is_not_stopped() {
+        let cmd = Cmd::program("sh", ["-c", "exit 3"]).within(Duration::from_secs(600));
+        assert!(!cmd.watch(|_| {}).unwrap());
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::AddAssign;
 
+use crate::cmd::Cmd;
+
 /// Tests that ran and how they ended. A test that was ignored or filtered out is skipped.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -35,6 +37,13 @@ impl fmt::Display for Counts {
 pub(crate) enum Runner {
     Nextest,
     Libtest,
+}
+
+impl Runner {
+    /// nextest where it is installed, which is faster, else what comes with Rust.
+    pub(crate) fn of_this_machine() -> Self {
+        if Cmd::cargo(["nextest", "--version"]).read().is_ok() { Self::Nextest } else { Self::Libtest }
+    }
 }
 
 /// Adds up a run while its lines pass by.

@@ -15,8 +15,11 @@ mod cmd;
 mod counts;
 mod docs;
 mod examples;
+mod faults;
 mod markdown;
 mod matrix;
+mod process;
+mod redis;
 mod report;
 mod table;
 mod test;
@@ -41,11 +44,15 @@ cargo xtask COMMAND
              --bless writes the output that the examples print into the pages that show it
   examples   run the examples without a key and compare what they print with examples/expected
              [--bless] [NAME…]; --bless writes what they print there
+  faults     what the stores survive: processes killed and paused, networks cut, full disks; takes minutes
+             [--quick]; --quick runs those cases that `test` runs too
+  redis      make sure of the redis-server that the tests start: installs it, or says how; `test`, `faults`
+             and `bench` begin with it
   bench      the criterion benches in release
              [ARGS…] go to criterion, for instance a filter
   help       this text
 
-`test`, `examples` and `ci` end with one line that counts the tests: N passed, N failed, N skipped.";
+`test`, `faults`, `examples` and `ci` end with one line that counts the tests: N passed, N failed, N skipped.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -82,8 +89,11 @@ fn dispatch(args: &[&str]) -> Result<ExitCode> {
         ("examples", names) => {
             Ok(counted(|counts| examples::run(&workspace, names, examples::Expected::Compare, counts)))
         }
+        ("faults", []) => Ok(counted(|counts| faults::run(faults::Cases::All, counts))),
+        ("faults", ["--quick"]) => Ok(counted(|counts| faults::run(faults::Cases::Quick, counts))),
+        ("redis", []) => done(redis::ensure()),
         ("bench", args) => done(bench::run(&workspace, args)),
-        ("ci" | "test" | "tidy" | "docs", _) => {
+        ("ci" | "test" | "tidy" | "docs" | "faults" | "redis", _) => {
             bail!("`cargo xtask {command}` does not know `{}`; see `cargo xtask help`", rest.join(" "))
         }
         _ => bail!("there is no `cargo xtask {command}`; see `cargo xtask help`"),

@@ -7,14 +7,28 @@ pub(crate) struct Store {
     pub(crate) name: &'static str,
     /// The package of the store.
     pub(crate) package: &'static str,
-    /// Its integration test that runs the suite. No two rows have the same name here: libtest, in whose
-    /// output the tests of a row are counted, prints the target without its package.
+    /// Its integration test that runs the suite. No other target of the workspace has the name: libtest, in
+    /// whose output the tests of a row are counted, prints the target without its package.
     pub(crate) target: &'static str,
 }
 
-/// Every store. A new one becomes a row here, and its suite runs wherever the tests run.
-pub(crate) const STORES: &[Store] =
-    &[Store { name: "memory", package: "agentexec-activity-core", target: "memory" }];
+const REDIS: &str = "agentexec-activity-redis";
+
+/// Every store, and each way of running one in which the suite could turn out otherwise. A new one becomes a row
+/// here, and its suite runs wherever the tests run.
+pub(crate) const STORES: &[Store] = &[
+    Store { name: "memory", package: "agentexec-activity-core", target: "memory" },
+    Store { name: "sqlite", package: "agentexec-activity-sqlite", target: "sqlite" },
+    Store { name: "redis", package: REDIS, target: "redis" },
+    Store { name: "redis, minimal ACL user", package: REDIS, target: "redis_acl" },
+    Store { name: "redis, three-node cluster", package: REDIS, target: "redis_cluster" },
+];
+
+/// The packages that have an integration test of this name.
+pub(crate) fn packages_with_test<'a>(workspace: &'a Workspace, target: &str) -> Vec<&'a str> {
+    let has = |member: &&Member| member.targets("test").any(|name| name == target);
+    workspace.members.iter().filter(has).map(|member| member.name.as_str()).collect()
+}
 
 /// The crates that hold a store, by their names, and have no row in [`STORES`]: no suite of theirs is known
 /// to run.
@@ -115,6 +129,18 @@ mod tests {
         let members = vec![member("crates/activity-core", &[]), member("crates/activity-disk", &[])];
         let workspace = Workspace { root: PathBuf::from("/repo"), members, ..Workspace::default() };
         assert_eq!(stores_without_row(&workspace).collect::<Vec<_>>(), ["agentexec-activity-disk"]);
+    }
+
+    #[test]
+    fn every_package_with_a_test_of_the_name_is_found() {
+        let with_test = |folder: &str, name: &str| Member {
+            targets: vec![Target { name: name.into(), kind: vec!["test".into()] }],
+            ..member(folder, &[])
+        };
+        let members =
+            vec![with_test("crates/a", "redis"), with_test("crates/b", "redis_acl"), with_test("c", "redis")];
+        let workspace = Workspace { root: PathBuf::from("/repo"), members, ..Workspace::default() };
+        assert_eq!(packages_with_test(&workspace, "redis"), ["agentexec-a", "c"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 use crate::cmd::Cmd;
 use crate::counts::{Counts, Runner, Tally};
 use crate::matrix::{self, FeatureSet, STORES};
+use crate::redis;
 use crate::table::Table;
 use crate::workspace::Workspace;
 
@@ -28,6 +29,7 @@ impl Matrix {
 }
 
 pub(crate) fn run(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
+    redis::ensure()?;
     let mut matrix =
         Matrix { table: Table::new(["crates, features", "what ran", "result"]), failed: Vec::new() };
 
@@ -47,18 +49,16 @@ pub(crate) fn run(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     Ok(())
 }
 
-/// The unit and integration tests: by nextest where it is installed, which is faster, else by what comes with
-/// Rust.
+/// The unit and integration tests.
 fn tests(matrix: &mut Matrix) -> Result<Tally> {
     const ALL: [&str; 3] = ["--workspace", "--all-features", "--no-fail-fast"];
-    let nextest = Cmd::cargo(["nextest", "--version"]).read().is_ok();
-    let (runner, cmd) = if nextest {
-        (Runner::Nextest, Cmd::cargo(["nextest", "run"].into_iter().chain(ALL)))
-    } else {
-        (Runner::Libtest, Cmd::cargo(["test", "--lib", "--bins", "--tests"].into_iter().chain(ALL)))
+    let runner = Runner::of_this_machine();
+    let run: &[&str] = match runner {
+        Runner::Nextest => &["nextest", "run"],
+        Runner::Libtest => &["test", "--lib", "--bins", "--tests"],
     };
     let mut tally = Tally::new(runner);
-    let passed = cmd.watch(|line| tally.line(line))?;
+    let passed = Cmd::cargo(run.iter().copied().chain(ALL)).watch(|line| tally.line(line))?;
     matrix.row("workspace, all features".into(), format!("tests: {}", tally.total), passed);
     Ok(tally)
 }
@@ -75,14 +75,13 @@ fn doctests(matrix: &mut Matrix) -> Result<Counts> {
 /// suite itself are those of the run.
 fn stores(workspace: &Workspace, tests: &Tally, matrix: &mut Matrix) {
     for store in STORES {
-        let there = workspace
-            .member(store.package)
-            .is_some_and(|member| member.targets("test").any(|t| t == store.target));
         let ran = tests.passed_in(store.target);
-        let what = if there {
-            format!("{} --test {}: {ran} passed", store.package, store.target)
-        } else {
-            format!("{} has no test target `{}`", store.package, store.target)
+        let (what, there) = match matrix::packages_with_test(workspace, store.target).as_slice() {
+            [only] if *only == store.package => {
+                (format!("{only} --test {}: {ran} passed", store.target), true)
+            }
+            [] => (format!("{} has no test target `{}`", store.package, store.target), false),
+            others => (format!("the test target `{}` is in {}", store.target, others.join(", ")), false),
         };
         matrix.row(format!("store: {}", store.name), what, there && ran > 0);
     }

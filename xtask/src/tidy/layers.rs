@@ -12,7 +12,7 @@ const RULE: &str = "layers";
 const HERE: &str = "xtask/src/tidy/layers.rs";
 
 /// What a crate may depend on, as words. Development dependencies are free, except that they do not reach
-/// downwards either.
+/// downwards either; [`TEST_SUPPORT`] is above them all.
 pub(super) struct Layer {
     pub(super) package: &'static str,
     /// Of ours, each from above in the table.
@@ -27,6 +27,16 @@ pub(super) const LAYERS: &[Layer] = &[
         ours: "",
         external: "async-trait futures-core futures-util gethostname jiff proptest serde serde_json \
                    thiserror tokio tracing uuid",
+    },
+    Layer {
+        package: "agentexec-activity-sqlite",
+        ours: "agentexec-activity-core",
+        external: "async-trait rusqlite rustix serde_json thiserror tokio tracing",
+    },
+    Layer {
+        package: "agentexec-activity-redis",
+        ours: "agentexec-activity-core",
+        external: "async-trait futures-util redis serde_json thiserror tokio tracing",
     },
     Layer {
         package: "agentexec-runner-core",
@@ -78,6 +88,10 @@ pub(super) const LAYERS: &[Layer] = &[
     },
 ];
 
+/// Crates of this workspace for tests alone. They depend on no other of ours, and are nobody's but as
+/// development dependencies.
+const TEST_SUPPORT: [&str; 1] = ["agentexec-testbed"];
+
 const ACTIVITY_CORE: &str = "agentexec-activity-core";
 /// The features of tokio that activity-core has: channels, locks and timers are tied to no runtime.
 const TOKIO_OF_ACTIVITY_CORE: [&str; 2] = ["sync", "time"];
@@ -124,6 +138,18 @@ pub(super) fn check(workspace: &Workspace, tree: &Tree) -> Vec<Finding> {
             findings.extend(tokio_features(member, &manifest));
         }
     }
+    for member in TEST_SUPPORT.iter().filter_map(|name| workspace.member(name)) {
+        let path = workspace.relative(&member.manifest_path);
+        let manifest = Manifest { path: &path, text: tree.text(&path).unwrap_or_default() };
+        for dependency in member.dependencies.iter().filter(|dependency| dependency.is_ours()) {
+            let problem = format!("{} depends on {}, whose tests may use it", member.name, dependency.name);
+            findings.push(manifest.find(
+                &dependency.name,
+                problem,
+                "do without, or move it to the tests that use it",
+            ));
+        }
+    }
     for layer in LAYERS.iter().filter(|layer| workspace.member(layer.package).is_none()) {
         let problem = format!("{} is among the layers and not in the workspace", layer.package);
         findings.push(Finding::new(RULE, HERE, 0, problem, "remove its row"));
@@ -154,6 +180,7 @@ fn refused(member: &Member, place: usize, manifest: &Manifest<'_>) -> Vec<Findin
         if dependency.is_dev() {
             let reaches_down = dependency.is_ours()
                 && name != member.name
+                && !TEST_SUPPORT.contains(&name)
                 && !above.iter().any(|layer| layer.package == name);
             let problem = || format!("the tests of {} depend on {name}, which is below it", member.name);
             return reaches_down
@@ -291,6 +318,20 @@ mod tests {
             vec![dev(external("wiremock")), dev(ours("agentexec-tools")), dev(ours("agentexec-runner-core"))];
         assert_eq!(found("agentexec-tools", fine), []);
         assert_eq!(found("agentexec-tools", vec![dev(ours("agentexec-agent-core"))]).len(), 1);
+    }
+
+    #[test]
+    fn any_test_may_use_the_test_support_and_no_library_may() {
+        assert_eq!(found("agentexec-tools", vec![dev(ours("agentexec-testbed"))]), []);
+        assert_eq!(found("agentexec-tools", vec![ours("agentexec-testbed")]).len(), 1);
+    }
+
+    #[test]
+    fn the_test_support_depends_on_none_of_ours() {
+        let found = found("agentexec-testbed", vec![external("redis"), ours("agentexec-tools")]);
+        let of_ours = found.iter().filter(|finding| finding.problem.contains("depends on agentexec-tools"));
+        assert_eq!(of_ours.count(), 1);
+        assert!(!found.iter().any(|finding| finding.problem.contains("redis")), "{found:?}");
     }
 
     #[test]

@@ -29,6 +29,14 @@ const SPAWNERS: &[Spawner] = &[
         path: "crates/activity-core/src/conformance/races.rs",
         owner: "a JoinSet, which the same function awaits",
     },
+    Spawner {
+        path: "crates/activity-sqlite/src/store.rs",
+        owner: "the thread that opens the file, which ends when it has",
+    },
+    Spawner {
+        path: "crates/activity-sqlite/src/threads.rs",
+        owner: "the writer, the readers and the tail of a store, which waits for them when it is dropped",
+    },
     Spawner { path: "crates/demo/src/server.rs", owner: "the server's thread, which ends with its handle" },
 ];
 
