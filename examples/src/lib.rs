@@ -34,6 +34,10 @@ struct Errors;
 struct Providers;
 
 #[cfg(doctest)]
+#[doc = include_str!("../../docs/src/guides/redis.md")]
+struct Redis;
+
+#[cfg(doctest)]
 #[doc = include_str!("../../docs/src/guides/stores.md")]
 struct Stores;
 

@@ -36,7 +36,7 @@ pub(super) const LAYERS: &[Layer] = &[
     Layer {
         package: "agentexec-activity-redis",
         ours: "agentexec-activity-core",
-        external: "async-trait futures-util redis serde_json thiserror tokio tracing",
+        external: "async-trait redis serde_json thiserror tokio tokio-rustls tracing",
     },
     Layer {
         package: "agentexec-runner-core",
@@ -93,8 +93,8 @@ pub(super) const LAYERS: &[Layer] = &[
 const TEST_SUPPORT: [&str; 1] = ["agentexec-testbed"];
 
 const ACTIVITY_CORE: &str = "agentexec-activity-core";
-/// The features of tokio that activity-core has: channels, locks and timers are tied to no runtime.
-const TOKIO_OF_ACTIVITY_CORE: [&str; 2] = ["sync", "time"];
+/// The features of tokio that activity-core has: channels, locks, timers and `select!` are tied to no runtime.
+const TOKIO_OF_ACTIVITY_CORE: [&str; 3] = ["macros", "sync", "time"];
 
 /// Crates that must not be below a package, at any depth: what a layer does not know, it does not know
 /// through somebody else either.

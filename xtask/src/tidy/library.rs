@@ -26,8 +26,24 @@ const SPAWNERS: &[Spawner] = &[
                 heartbeat of a handle, which ends with it",
     },
     Spawner {
+        path: "crates/runner-core/src/lifecycle.rs",
+        owner: "the heartbeat of a handle, taken over from a runtime that is gone; it ends with the handle",
+    },
+    Spawner {
+        path: "crates/activity-core/src/lease.rs",
+        owner: "nobody: it hands the heartbeat to a closure of its caller's, named `spawn`",
+    },
+    Spawner {
         path: "crates/activity-core/src/conformance/races.rs",
         owner: "a JoinSet, which the same function awaits",
+    },
+    Spawner {
+        path: "crates/activity-core/src/conformance/readers.rs",
+        owner: "a JoinSet, which the same function awaits",
+    },
+    Spawner {
+        path: "crates/activity-redis/src/store.rs",
+        owner: "the tail of a store, which is aborted when the store is dropped",
     },
     Spawner {
         path: "crates/activity-sqlite/src/store.rs",
