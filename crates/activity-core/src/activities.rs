@@ -290,7 +290,9 @@ impl Activities {
     }
 
     /// Waits until the writes that nobody waits for (those of dropped runs) are done, at most [`SHUTDOWN_WAIT`],
-    /// and says how many were left. Call it before the runtime goes down.
+    /// and says how many were left. Call it before the runtime goes down. Leases are kept until those writes are done;
+    /// a run that is left behind after that says running until its lease has run out, and is reaped by another
+    /// process then.
     pub async fn shutdown(&self) -> usize {
         let all_settled = async {
             loop {

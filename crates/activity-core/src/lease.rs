@@ -187,7 +187,8 @@ impl Activities {
     }
 
     /// Keeps the lease of a run that was started under [`lease_terms`](Self::lease_terms), until what this gives
-    /// is dropped. `since` is when the start was sent. The [`heartbeat`](Self::heartbeat) renews it.
+    /// is dropped. `since` is when the start was sent. The [`heartbeat`](Self::heartbeat) renews it; see to it that
+    /// one is driven, at once and as long as the run lasts ([`HeldLease::attend`]).
     #[must_use]
     pub fn hold(&self, id: AgentId, attempt: Attempt, since: Instant) -> HeldLease {
         let lease = (id, attempt);

@@ -50,8 +50,8 @@ mod watch;
 pub use activities::{Activities, ActivitiesBuilder, SHUTDOWN_WAIT, WriteUnderWay};
 pub use activity::{Activity, Counts, Detail, LogEntry, NewActivity, TYPE_LIMIT};
 pub use change::{
-    CancelOutcome, CancelRequest, Change, LeaseTerms, Next, OWNER_LIMIT, REMEMBERED_REQUESTS, State, StopRequest, Write,
-    Written,
+    CancelOutcome, CancelRequest, Change, LeaseTerms, Next, OWNER_LIMIT, REMEMBERED_REQUESTS, State,
+    StopRequest, Write, Written,
 };
 pub use error::Error;
 pub use id::{AgentId, Attempt, RequestId};

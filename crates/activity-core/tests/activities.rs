@@ -65,6 +65,13 @@ async fn what_cannot_be_created_is_refused_by_name_and_not_written() {
     let error =
         activities.create("research").metadata("note", "x".repeat(2000)).await.unwrap_err().to_string();
     assert!(error.starts_with("invalid metadata: ") && error.contains("\"note\""), "{error}");
+    for megabytes in [1, 16] {
+        let long = "x".repeat(megabytes << 20);
+        for metadata in [("note", long.as_str()), (long.as_str(), "note")] {
+            let refused = activities.create("research").metadata(metadata.0, metadata.1).await.unwrap_err();
+            assert!(refused.to_string().len() < 300, "{} bytes of message", refused.to_string().len());
+        }
+    }
     let crowded = (0..40).fold(activities.create("research"), |new, n| new.metadata(n.to_string(), n));
     assert!(crowded.await.unwrap_err().to_string().contains("more than 32 pairs"));
     assert_eq!(activities.counts(&Scope::all()).await.unwrap().total(), 0);

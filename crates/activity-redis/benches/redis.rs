@@ -5,7 +5,7 @@
 //! same arguments over 50 connections in the same run. Lists and counts are taken at 10,000 and at 100,000
 //! activities of ten log entries each; the memory is what the server grew by for each of those.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 #[cfg(unix)]
 mod measures {
@@ -128,7 +128,7 @@ mod measures {
         let text = String::from_utf8_lossy(&output.stdout);
         // "test","rps",… on the first line, the figures on the second; the command has commas of its own.
         let figures = text.lines().last().unwrap().rsplit("\",\"").nth(6).unwrap();
-        figures.parse().unwrap_or_else(|_| panic!("no figure in {text}"))
+        figures.parse().expect("the figures of redis-benchmark in their order")
     }
 
     pub(super) async fn writes(server: &RedisServer) {
@@ -152,7 +152,7 @@ mod measures {
     /// One activity of ten log entries, which ends as its number says.
     async fn life(activities: &Activities, number: usize) {
         let id = activities.create("research").metadata("org", number % 10).await.unwrap();
-        if number % 20 == 0 {
+        if number.is_multiple_of(20) {
             return;
         }
         activities.start(id).await.unwrap();

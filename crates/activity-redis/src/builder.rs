@@ -77,14 +77,14 @@ impl RedisStoreBuilder {
 
     /// Sets how long an operation may take, with what is sent again after a connection broke. When it is over the
     /// operation fails with [`Error::Unavailable`], and whether it was carried out is not known. A server that has
-    /// been away for longer than this is asked once only. Default: [`DEFAULT_TIMEOUT`].
+    /// been away for longer than this is asked once only. Default: [`DEFAULT_TIMEOUT`], at most a day.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
     /// Sets how long making a connection may take, with TLS and login. An operation that needs one does not wait
-    /// longer than its own time. Default: [`DEFAULT_CONNECT_TIMEOUT`].
+    /// longer than its own time. Default: [`DEFAULT_CONNECT_TIMEOUT`], at most a day.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self

@@ -157,7 +157,7 @@ pub(crate) fn read_event(cursor: WatchCursor, bytes: &[u8]) -> Decoded<Option<Fe
     if kind == b'B' {
         return Ok(None);
     }
-    let id = event.id()?;
+    let (_at, id) = (event.time()?, event.id()?);
     let length = event.length(2)?;
     let body = event.take(length)?;
     let change = match kind {
@@ -169,14 +169,13 @@ pub(crate) fn read_event(cursor: WatchCursor, bytes: &[u8]) -> Decoded<Option<Fe
     Ok(Some(FeedEvent { cursor, id, metadata: metadata(text(event.0)?)?, change }))
 }
 
-/// What the event of a log entry begins with; no other event does.
-pub(crate) fn event_mark(id: AgentId, seq: u64, message: &Message) -> Vec<u8> {
-    let body = message.as_str().len() + 17;
-    let mut mark = vec![b'L'];
-    mark.extend(id_bytes(id));
-    mark.extend(u16::try_from(body).unwrap_or(u16::MAX).to_be_bytes());
-    mark.extend(u32::try_from(seq).unwrap_or(u32::MAX).to_be_bytes());
-    mark
+/// What every event begins with, and no other event of the same place does: its kind, its time, its activity.
+pub(crate) const MARK_BYTES: usize = 23;
+
+/// What the event of a log entry begins with.
+pub(crate) fn event_mark(id: AgentId, at: Timestamp) -> Vec<u8> {
+    let [_, _, time @ ..] = at.as_millis().to_be_bytes();
+    [&b"L"[..], &time, &id_bytes(id)].concat()
 }
 
 pub(crate) fn read_lease(id: &[u8], bytes: &[u8]) -> Decoded<ExpiredLease> {

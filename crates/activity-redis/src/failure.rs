@@ -1,5 +1,8 @@
 //! Why Redis refused or failed, in words that say what to do.
 
+use std::error::Error as StdError;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agentexec_activity_core::Error;
@@ -28,7 +31,17 @@ pub enum Failure {
         /// The server, without credentials.
         server: String,
         /// What the network said.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The server cannot be trusted by its certificate, or speaks no TLS.
+    #[error(
+        "no TLS with {server}; check that it speaks TLS and which authority signed its certificate (`tls_ca`)"
+    )]
+    Tls {
+        /// The server, without credentials.
+        server: String,
+        /// What the TLS library said.
+        source: Box<dyn StdError + Send + Sync>,
     },
     /// The server did not answer in time. Whether it has carried the operation out is not known.
     #[error("{server} gave no answer within {after:?}; whether it has carried this out is not known")]
@@ -129,6 +142,7 @@ impl Failure {
     pub(crate) fn of(server: &str, error: RedisError) -> Self {
         let (server, said) = (server.to_owned(), said(&error));
         match error.kind() {
+            ErrorKind::Io if is_of_tls(&error) => Self::Tls { server, source: Box::new(error) },
             ErrorKind::Io | ErrorKind::Parse => Self::Unreachable { server, source: Box::new(error) },
             ErrorKind::AuthenticationFailed => Self::Login { server, said },
             ErrorKind::Server(kind) => match kind {
@@ -153,6 +167,8 @@ impl Failure {
             "MISCONF" | "NOREPLICAS" => Self::NotWriting { said },
             "BUSY" => Self::NotReady { server, said },
             "WRONGTYPE" => Self::Unreadable("a key is of another kind"),
+            // What older servers say of a command within a script.
+            _ if said.contains("The user executing the script can't") => Self::NotPermitted { said },
             _ => Self::Server { said },
         }
     }
@@ -169,6 +185,13 @@ impl Failure {
     pub(crate) fn ends_connection(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::NoAnswer { .. } | Self::ReadOnly { .. })
     }
+}
+
+/// The TLS library tells what it refuses as data that is not valid.
+fn is_of_tls(error: &RedisError) -> bool {
+    let shared = error.source().and_then(|source| source.downcast_ref::<Arc<dyn StdError + Send + Sync>>());
+    let source = shared.and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|source| source.kind() == io::ErrorKind::InvalidData)
 }
 
 /// What the server said: its code and its words, not where in a script that was.

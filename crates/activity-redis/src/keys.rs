@@ -32,6 +32,10 @@ impl Keys {
         Ok(Self { prefix, common })
     }
 
+    pub(crate) fn namespace(&self) -> &str {
+        self.prefix.trim_start_matches('{').trim_end_matches("}:")
+    }
+
     /// The keys that every script is given, in the order in which it takes them.
     pub(crate) fn common(&self) -> &[String] {
         &self.common

@@ -23,6 +23,8 @@ use crate::script::{Call, HELLO};
 /// How long it is waited before an operation that failed is sent again; it doubles each time up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
+/// A timeout that is longer than the clock can count is this long.
+const LONGEST_TIME: Duration = Duration::from_secs(24 * 3600);
 /// How many operations wait to be written to the connection before others have to wait.
 const QUEUE: usize = 1024;
 /// How often an operation follows a slot to another node at once.
@@ -60,6 +62,7 @@ impl Link {
         timeout: Duration,
         connect_timeout: Duration,
     ) -> Self {
+        let (timeout, connect_timeout) = (timeout.min(LONGEST_TIME), connect_timeout.min(LONGEST_TIME));
         let (state, connecting) = (Mutex::default(), tokio::sync::Mutex::default());
         Self { keys, addresses, timeout, connect_timeout, state, connecting }
     }

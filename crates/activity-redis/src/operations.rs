@@ -32,10 +32,11 @@ pub(crate) async fn create(link: &Link, new: &NewActivity) -> Result<Activity, E
     let call = call.arg(metadata_text(&new.metadata)).arg(new.message.as_str());
     let mut reply = Reply::of(link.call(call).await?)?;
     let Some(row) = reply.bytes()? else { return Err(Error::IdTaken { id: new.id }) };
+    let activity = Record::read(new.id, &row)?.activity;
     if let Some(place) = reply.place()? {
-        link.remember(place, codec::event_mark(new.id, 1, &new.message));
+        link.remember(place, codec::event_mark(new.id, activity.created));
     }
-    Ok(Record::read(new.id, &row)?.activity)
+    Ok(activity)
 }
 
 /// Carries out a write. Progress stays where it is in lists, so it is one script; a new status moves in the sets
@@ -84,9 +85,8 @@ fn write_call(link: &Link, write: &Write, rules: &Rules, record: Option<&Record>
 fn written(link: &Link, write: &Write, reply: &mut Reply) -> Result<Written, Failure> {
     let seq = reply.number()?;
     let (status, percentage, attempt) = (status(reply)?, percent(reply)?, Attempt::new(reply.small()?));
-    if let Some(place) = reply.place()? {
-        link.remember(place, codec::event_mark(write.id, seq, &write.message));
-    }
+    let at = Timestamp::from_millis(reply.number()?);
+    link.remember(reply.some_place()?, codec::event_mark(write.id, at));
     Ok(Written::new(seq, Next { status, percentage, attempt, progress: false }))
 }
 

@@ -102,10 +102,13 @@ impl RedisStore {
     }
 }
 
-/// Where it connects to, without credentials.
+/// Where it connects to, without credentials, and its namespace.
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisStore").field("server", &self.link().server()).finish_non_exhaustive()
+        f.debug_struct("RedisStore")
+            .field("server", &self.link().server())
+            .field("namespace", &self.link().keys.namespace())
+            .finish_non_exhaustive()
     }
 }
 

@@ -25,8 +25,6 @@ const STEP: usize = 512;
 /// How long it is waited before a connection is tried again; it doubles each time up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
-/// How much of an event tells it from any other.
-const MARK: usize = 23;
 
 /// Follows the events, for ever, whenever somebody wants them.
 pub(crate) async fn follow(link: Arc<Link>, feed: Feed, wanted: Arc<Notify>) {
@@ -109,7 +107,7 @@ impl Tail<'_> {
         while let Some(mut entry) = entries.inner()? {
             let place = entry.some_place()?;
             let bytes = field(&mut entry)?;
-            last = Some((place, bytes.iter().copied().take(MARK).collect()));
+            last = Some((place, bytes.iter().copied().take(codec::MARK_BYTES).collect()));
             events.extend(codec::read_event(place, &bytes)?);
         }
         self.hand_on(events, last)

@@ -12,7 +12,9 @@ use agentexec_testbed::RedisServer;
 
 static SERVER: LazyLock<RedisServer> = LazyLock::new(|| {
     let rules = format!("resetchannels ~{{suite-*}}:* {ACL_COMMANDS}");
-    RedisServer::builder().append_only().user("agents", "secret", &rules).start()
+    // It appends, so that nobody has to ask whether it saves snapshots; the disk is not waited for.
+    let appends = RedisServer::builder().arg("appendonly", ["yes"]).arg("appendfsync", ["no"]);
+    appends.user("agents", "secret", &rules).start()
 });
 
 struct Restricted;
@@ -34,6 +36,10 @@ impl Harness for Restricted {
     async fn fresh_pair(&self) -> (Arc<dyn ActivityStore>, Arc<dyn ActivityStore>) {
         let namespace = namespace();
         (open(&namespace).await, open(&namespace).await)
+    }
+
+    fn random_sequences(&self) -> u32 {
+        20
     }
 }
 
@@ -57,7 +63,9 @@ async fn the_user_reaches_nothing_else() {
 
     let client = redis::Client::open(SERVER.url_of("agents")).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    for command in ["SCAN 0", "KEYS *", "FLUSHALL", "FLUSHDB", "FUNCTION FLUSH", "CONFIG GET save", "GET other"] {
+    for command in
+        ["SCAN 0", "KEYS *", "FLUSHALL", "FLUSHDB", "FUNCTION FLUSH", "CONFIG GET save", "GET other"]
+    {
         let mut refused = redis::Cmd::new();
         for word in command.split(' ') {
             refused.arg(word);

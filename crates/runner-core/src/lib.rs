@@ -40,7 +40,9 @@
 //! ```
 //!
 //! Runs need a Tokio runtime with its timer; the final status of a dropped run is written by a task on it, which
-//! [`Activities::shutdown`](agentexec_activity_core::Activities::shutdown) waits for.
+//! [`Activities::shutdown`](agentexec_activity_core::Activities::shutdown) waits for. Runs in a durable store are held
+//! by leases, so that one whose process dies does not say running for ever; one task for all runs of a handle renews
+//! them, and ends with the last of these.
 //!
 //! | feature | adds |
 //! |---|---|

@@ -43,6 +43,7 @@ pub enum OnPanic {
 /// | it is asked to cancel | canceled | [`RunError::Canceled`] with what was handed back |
 /// | the future is dropped | canceled | nothing; the write goes on in the background |
 /// | the work panics | error | [`RunError::Panicked`], or the panic |
+/// | its lease is not renewed, in a durable store | error, by whoever takes it for lost | what the work returns, in [`TrackedError::Unrecorded`]; [`Tracking::Strict`] stops it before |
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

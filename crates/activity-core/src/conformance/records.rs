@@ -48,10 +48,9 @@ pub async fn what_is_created_is_read_back(harness: &dyn Harness) {
     }
 }
 
-/// Metadata values of different types are different values, also where they look alike, and come back exact.
-pub async fn metadata_keep_their_types(harness: &dyn Harness) {
-    let store = Subject::fresh(harness).await;
-    let values = [
+/// Values of every type, some of which look alike.
+fn of_every_type() -> Vec<Value> {
+    vec![
         json!(1),
         json!("1"),
         json!(1.0),
@@ -67,13 +66,22 @@ pub async fn metadata_keep_their_types(harness: &dyn Harness) {
         json!({"a": 1, "b": [true, null]}),
         json!({"a": 1.0, "b": [true, null]}),
         json!(-1),
+        json!({"b": [true, null], "a": "1"}),
+        json!({"a": {"b": 1}}),
+        json!({"a": {"b": "1"}}),
+        json!({"a": {"b": [1]}}),
+    ]
+}
+
+/// Numbers of which a careless reader makes others.
+fn of_many_digits() -> Vec<Value> {
+    vec![
         json!(u64::MAX),
         json!(i64::MIN),
         json!(0.1 + 0.2),
         json!(0.3),
         json!(5e-324),
         json!(1.797_693_134_862_315_7e308),
-        // 17 digits, of which a careless reader makes another number.
         json!(3.928_571_428_571_429_3),
         json!(-1.819_967_304_027_17e-179),
         json!(10),
@@ -82,25 +90,20 @@ pub async fn metadata_keep_their_types(harness: &dyn Harness) {
         json!(9_007_199_254_740_993_i64),
         json!(u64::MAX - 1),
         json!(18_446_744_073_709_551_615.0),
-        json!({"b": [true, null], "a": "1"}),
-        json!({"a": {"b": 1}}),
-        json!({"a": {"b": "1"}}),
-        json!({"a": {"b": [1]}}),
-        // The same to the eye, or to a collation.
-        json!("\u{e9}"),
-        json!("e\u{301}"),
-        json!("\u{1e9e}"),
-        json!("ss"),
-        json!("SS"),
-        json!("ss "),
-        json!(" "),
-        json!("1.0"),
-        json!("[]"),
-        json!("{}"),
-        json!("\\u0001"),
-    ];
+    ]
+}
+
+/// Text that is the same to the eye, or to a collation, and every control character.
+fn of_similar_text() -> Vec<Value> {
     let controls = (0..0x20).chain([0x7f, 0x85, 0x2028, 0xfeff]).filter_map(char::from_u32);
-    let values: Vec<_> = values.into_iter().chain(controls.map(|c| json!(c.to_string()))).collect();
+    let similar = ["\u{e9}", "e\u{301}", "\u{1e9e}", "ss", "SS", "ss ", " ", "1.0", "[]", "{}", "\\u0001"];
+    similar.into_iter().map(Value::from).chain(controls.map(|c| json!(c.to_string()))).collect()
+}
+
+/// Metadata values of different types are different values, also where they look alike, and come back exact.
+pub async fn metadata_keep_their_types(harness: &dyn Harness) {
+    let store = Subject::fresh(harness).await;
+    let values = [of_every_type(), of_many_digits(), of_similar_text()].concat();
     let mut ids = Vec::new();
     for value in &values {
         ids.push(store.queued_with(pair("value", value.clone())).await);

@@ -81,7 +81,7 @@ impl Driving {
     /// Reaps beside the renewals, so that these wait for nothing. What is held here is never reaped from here.
     async fn reap(&self) {
         loop {
-            sleep(self.pause).await;
+            sleep(REAP_EVERY).await;
             let Some(inner) = self.handle.upgrade() else { return };
             if let Err(error) = (Activities { inner }).reap().await {
                 tracing::warn!(error = error.in_full(), "lost runs could not be looked for");

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::PROGRESS_KEPT;
 use crate::change::{Next, REMEMBERED_REQUESTS, State as ChangeState};
 use crate::{
-    Activity, Attempt, Change, Detail, LOG_PAGE_LIMIT, LeaseTerms, LogEntry, LogQuery, Message, RequestId, Status,
-    StopRequest, Timestamp, Written,
+    Activity, Attempt, Change, Detail, LOG_PAGE_LIMIT, LeaseTerms, LogEntry, LogQuery, Message, RequestId,
+    Status, StopRequest, Timestamp, Written,
 };
 
 #[derive(Debug)]

@@ -41,9 +41,9 @@ local function begin(after)
 end
 
 -- Tells watchers what happened, and answers with the place of that.
-local function tell(kind, id, metadata, body)
+local function tell(kind, now, id, metadata, body)
   local life = call('HGET', meta, 'life') or begin()
-  local event = kind .. id .. pack('>I2', #body) .. body .. metadata
+  local event = kind .. pack('>I6', now) .. id .. pack('>I2', #body) .. body .. metadata
   return call('XADD', events, 'MAXLEN', '~', EVENTS_KEPT, life .. '-*', 'e', event)
 end
 
@@ -179,7 +179,7 @@ local function apply(r, outcome, request, message, lease, log, old, sets)
   end
   remember(r, request, r.seq)
   write(r)
-  return tell('L', r.id, r.metadata, entry)
+  return tell('L', r.now, r.id, r.metadata, entry)
 end
 
 -- The keys from this place in KEYS on.

@@ -16,4 +16,4 @@ call('RPUSH', KEYS[7], entry)
 local place = score(QUEUED, now)
 call('ZADD', all, place, id)
 for _, key in ipairs(keys_from(8)) do call('ZADD', key, place, id) end
-return { call('HGET', rows, id), tell('L', id, metadata, entry) }
+return { call('HGET', rows, id), tell('L', now, id, metadata, entry) }

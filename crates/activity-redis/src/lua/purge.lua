@@ -11,7 +11,7 @@ for i = 2, #ARGV, 4 do
     call('HDEL', rows, id)
     call('ZREM', all, id)
     for _, key in ipairs(keys_at(ARGV[i + 3], 3)) do call('ZREM', key, id) end
-    tell('P', id, r.metadata, '')
+    tell('P', r.now, id, r.metadata, '')
     changed = changed + 1
   end
 end

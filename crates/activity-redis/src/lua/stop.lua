@@ -19,7 +19,7 @@ elseif r.status == RUNNING then
     set(r, CANCEL_REQUESTED, true)
   end
   write(r)
-  if first then tell('C', id, r.metadata, reason) end
+  if first then tell('C', r.now, id, r.metadata, reason) end
   return { 2 }
 end
 return { 3, r.status }
