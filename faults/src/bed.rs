@@ -15,6 +15,7 @@ use crate::journal::Journal;
 use crate::line::{Heard, Teller};
 use crate::record::{self, Record};
 use crate::store;
+use crate::witness::Witness;
 use crate::worker::PATIENCE;
 
 /// The lease of the runs of a test that does not say otherwise.
@@ -35,7 +36,7 @@ pub struct Bed {
 #[derive(Debug)]
 enum Place {
     File(TempDir),
-    Server(RedisServer),
+    Server(Box<RedisServer>),
 }
 
 impl Bed {
@@ -59,7 +60,7 @@ impl Bed {
     /// This server.
     #[must_use]
     pub fn redis_on(server: RedisServer) -> Self {
-        Self { name: "Redis", url: server.url(), place: Place::Server(server) }
+        Self { name: "Redis", url: server.url(), place: Place::Server(Box::new(server)) }
     }
 
     /// Makes it empty: another file, or the same server without what it holds.
@@ -112,7 +113,7 @@ impl Bed {
         let store = store::open(&self.url).await.expect("opening the store");
         let (teller, heard) = Teller::memory();
         let activities = Activities::builder(Journal::new(store, teller)).owner("test").lease(LEASE).build();
-        Observer { activities, heard, reaper: None }
+        Observer { activities, witness: Witness::start(), heard, reaper: None }
     }
 
     /// Prints a line of figures.
@@ -127,6 +128,8 @@ impl Bed {
 pub struct Observer {
     /// Its handle.
     pub activities: Activities,
+    /// How late the machine is meanwhile.
+    pub witness: Witness,
     heard: Heard,
     reaper: Option<JoinHandle<()>>,
 }

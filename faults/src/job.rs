@@ -33,12 +33,10 @@ pub enum Work {
         /// The pause after each call; none writes as fast as the store goes.
         pause: Duration,
     },
-    /// Runs that report now and then, and give an output at their end. Then the process ends.
+    /// Runs that report now and then, and give their output at SIGTERM.
     Hold {
         /// How many.
         runs: usize,
-        /// How long each works.
-        lasts: Duration,
         /// The pause between two reports.
         pause: Duration,
     },

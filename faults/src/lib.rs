@@ -23,5 +23,6 @@ pub mod journal;
 pub mod line;
 pub mod record;
 pub mod store;
+pub mod witness;
 pub mod work;
 pub mod worker;

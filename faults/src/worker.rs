@@ -113,12 +113,17 @@ impl Worker {
         self.process.resume();
     }
 
+    /// Asks it to end, with SIGTERM.
+    pub fn terminate(&self) {
+        self.process.terminate();
+    }
+
     /// Asks it to end with SIGTERM, and waits until it has ended well.
     ///
     /// # Panics
     /// When it has not within `limit`.
     pub fn finish(&mut self, limit: Duration) {
-        self.process.terminate();
+        self.terminate();
         self.wait_for_end(limit);
     }
 

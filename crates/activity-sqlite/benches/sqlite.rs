@@ -30,6 +30,8 @@ const GOAL_SHARE: f64 = 0.6;
 /// The goal for updates by so many that each flush is shared by hundreds.
 const MANY_WRITERS: usize = 2_000;
 const GOAL_OF_MANY: f64 = 30_000.0;
+/// How often a read is timed for its median.
+const READS: usize = 1000;
 /// The goal for the median of a read.
 const GOAL_OF_READS: Duration = Duration::from_millis(1);
 
@@ -114,7 +116,7 @@ fn verdict(met: bool) -> &'static str {
 /// Ten log entries: created, started, seven reports, ended.
 async fn live(activities: &Activities, number: usize) {
     let id = activities.create("research").metadata("org", number % 10).await.unwrap();
-    if number % 20 == 0 {
+    if number.is_multiple_of(20) {
         return;
     }
     activities.start(id).await.unwrap();
@@ -131,17 +133,18 @@ async fn live(activities: &Activities, number: usize) {
 /// The median of a read's times.
 async fn median<R: Future>(read: impl Fn() -> R) -> Duration {
     let mut times = Vec::new();
-    for _ in 0..1000 {
+    for _ in 0..READS {
         let since = Instant::now();
         black_box(read().await);
         times.push(since.elapsed());
     }
     times.sort_unstable();
-    times[times.len() / 2]
+    times.into_iter().nth(READS / 2).unwrap()
 }
 
 fn reads(runtime: &Runtime, folder: &Path, criterion: &mut Criterion) {
-    let store = runtime.block_on(SqliteStore::open(folder.join("reads.db"))).unwrap();
+    let file = folder.join("reads.db");
+    let store = runtime.block_on(SqliteStore::open(&file)).unwrap();
     let activities = Activities::new(store);
     let tenant = Metadata::new().with("org", 3).unwrap();
     let all = || ListQuery::new(Scope::all());
@@ -158,6 +161,8 @@ fn reads(runtime: &Runtime, folder: &Path, criterion: &mut Criterion) {
         let lives = stream::iter(before..many).map(|number| live(&activities, number));
         runtime.block_on(lives.buffer_unordered(512).for_each(|()| async {}));
         before = many;
+        let bytes = std::fs::metadata(&file).unwrap().len();
+        println!("sqlite/size              {} bytes per activity, of {many}", bytes / many as u64);
         let mut group = criterion.benchmark_group(format!("sqlite, {many} activities"));
         let mut note = |name, median| match medians.iter_mut().find(|(known, _)| *known == name) {
             Some((_, medians)) => medians.push(median),

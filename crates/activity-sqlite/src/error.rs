@@ -17,7 +17,8 @@ const STORE: &str = "SQLite";
 ///
 /// use agentexec_activity_sqlite::{Failure, FailureKind, SqliteStore};
 ///
-/// let error = SqliteStore::open("/proc/no/such/folder.db").await.unwrap_err();
+/// let below_a_file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml/activities.db");
+/// let error = SqliteStore::open(below_a_file).await.unwrap_err();
 /// let cause = error.source().and_then(|source| source.downcast_ref::<Failure>());
 /// assert_eq!(cause.map(Failure::kind), Some(FailureKind::Access));
 /// # }
@@ -51,7 +52,7 @@ pub enum FailureKind {
     Closed,
     /// The operation hit a bug of this crate. It was rolled back.
     Panicked,
-    /// Anything else that SQLite said.
+    /// Anything else; the source tells.
     Other,
 }
 
@@ -81,7 +82,7 @@ impl FailureKind {
             Self::Panicked => {
                 format!("an operation on {path} panicked and was rolled back: please report it")
             }
-            Self::Other => format!("SQLite refused an operation on {path}"),
+            Self::Other => format!("an operation on {path} failed"),
         }
     }
 
@@ -124,6 +125,11 @@ impl Failure {
             _ => FailureKind::Access,
         };
         Self { kind, path: path.to_owned(), source: Some(Arc::new(error)) }
+    }
+
+    /// A thread that could not be started.
+    pub(crate) fn thread(path: &Path, error: std::io::Error) -> Self {
+        Self { kind: FailureKind::Other, path: path.to_owned(), source: Some(Arc::new(error)) }
     }
 
     pub(crate) fn sqlite(path: &Path, error: rusqlite::Error) -> Self {

@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::error::{Failure, FailureKind};
 use crate::schema::{self, Found, SCHEMA_VERSION};
 
-/// How often whoever waits for a lock looks whether it is his turn.
+/// The pause between two looks at a lock that is waited for.
 const LOCK_STEP: Duration = Duration::from_millis(1);
 /// After how many pages (of 4 KB) the write-ahead log is carried over into the file.
 const WAL_PAGES: u32 = 2000;
@@ -21,8 +21,9 @@ const WAL_PAGES: u32 = 2000;
 const WAL_KEPT: u32 = 32 << 20;
 /// Prepared statements of one connection; there are fewer.
 const STATEMENTS: usize = 64;
-/// Memory for pages of one connection at the most, in KB.
-const CACHE_KB: i32 = 16 * 1024;
+/// Memory for pages at the most, in KB: of the connection that writes, and of each that reads.
+const WRITER_CACHE_KB: i32 = 16 * 1024;
+const READER_CACHE_KB: i32 = 4 * 1024;
 
 /// Held while a file is made. A process that closes a file loses all its locks on it, those of SQLite too (as POSIX has
 /// it); so a file is never opened here that a store of this process may have open.
@@ -94,7 +95,8 @@ impl File {
 
     /// The connection that writes, with the file brought up to date.
     pub(crate) fn writer(&self) -> Result<Connection, Error> {
-        let mut conn = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| self.error(error))?;
+        let mut conn =
+            self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| self.unopened(error))?;
         self.recognize(&mut conn)?;
         self.become_wal(&conn)?;
         self.set_up(&mut conn).map_err(|error| self.error(error))?;
@@ -105,7 +107,12 @@ impl File {
 
     /// A connection that only reads.
     pub(crate) fn reader(&self) -> Result<Connection, Failure> {
-        self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| self.error(error))
+        let conn = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY);
+        conn.and_then(|conn| {
+            conn.pragma_update(None, "cache_size", -READER_CACHE_KB)?;
+            Ok(conn)
+        })
+        .map_err(|error| self.error(error))
     }
 
     fn wal(&self) -> PathBuf {
@@ -119,12 +126,12 @@ impl File {
         fs::metadata(self.wal()).map_or(0, |wal| wal.len())
     }
 
-    /// Waits for readers, so that the write-ahead log begins anew.
-    pub(crate) fn restart_wal(&self, conn: &mut Connection, wait: Duration) -> rusqlite::Result<()> {
+    /// Waits for readers, so that the write-ahead log begins anew; says whether all of them have left it.
+    pub(crate) fn restart_wal(&self, conn: &mut Connection, wait: Duration) -> rusqlite::Result<bool> {
         conn.busy_handler(Some(wait_for_lock(wait)))?;
-        let restarted = conn.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
+        let is_busy = conn.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, bool>(0));
         conn.busy_handler(Some(wait_for_lock(self.lock_wait)))?;
-        restarted
+        is_busy.map(|is_busy| !is_busy)
     }
 
     fn connect(&self, flags: OpenFlags) -> rusqlite::Result<Connection> {
@@ -134,12 +141,14 @@ impl File {
         conn.set_prepared_statement_cache_capacity(STATEMENTS);
         // Otherwise a statement is compiled anew for each value that is bound to it, since the plan might depend on it.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        conn.pragma_update(None, "cache_size", -CACHE_KB)?;
         Ok(conn)
     }
 
     fn set_up(&self, conn: &mut Connection) -> rusqlite::Result<()> {
+        conn.pragma_update(None, "cache_size", -WRITER_CACHE_KB)?;
         conn.pragma_update(None, "synchronous", "FULL")?;
+        // On Apple's systems a flush else stops at the disk's own memory.
+        conn.pragma_update(None, "fullfsync", true)?;
         conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
         // Answers with the limit.
         conn.pragma_update_and_check(None, "journal_size_limit", WAL_KEPT, |_| Ok(()))?;
@@ -162,11 +171,16 @@ impl File {
                 "store",
                 format!("{path} is the database of another program: name another file"),
             )),
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-                Err(Error::invalid("store", format!("{path} is not an SQLite database: name another file")))
-            }
-            Err(error) => Err(self.error(error).into()),
+            Err(error) => Err(self.unopened(error)),
         }
+    }
+
+    fn unopened(&self, error: rusqlite::Error) -> Error {
+        if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
+            let path = self.path.display();
+            return Error::invalid("store", format!("{path} is not an SQLite database: name another file"));
+        }
+        self.error(error).into()
     }
 
     /// Switches to the write-ahead log, for good. While another process does the same SQLite refuses without asking the
@@ -194,6 +208,31 @@ impl File {
     }
 }
 
-pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
+fn is_busy(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_begins_anew_once_no_reader_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::prepare(&folder.path().join("activities.db"), Duration::from_secs(1)).unwrap();
+        let (mut writer, reader) = (file.writer().unwrap(), file.reader().unwrap());
+        reader.execute_batch("BEGIN; SELECT count(*) FROM event").unwrap();
+        let write = |writer: &Connection| {
+            for number in 0..10 {
+                writer.execute("INSERT OR REPLACE INTO meta VALUES ('test', ?1)", [number]).unwrap();
+            }
+        };
+        write(&writer);
+        assert!(!file.restart_wal(&mut writer, Duration::from_millis(5)).unwrap());
+        reader.execute_batch("COMMIT").unwrap();
+        assert!(file.restart_wal(&mut writer, Duration::from_millis(5)).unwrap());
+        let before = file.wal_bytes();
+        write(&writer);
+        assert_eq!(file.wal_bytes(), before);
+    }
 }

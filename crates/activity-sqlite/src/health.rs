@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use agentexec_activity_core::Scope;
 use rusqlite::Connection;
 
 use crate::file::File;
-use crate::schema::SCHEMA_VERSION;
+use crate::read::list::counts;
 
 /// How many damages are told at the most.
 const PROBLEMS: u32 = 10;
@@ -50,7 +51,7 @@ pub(crate) fn look(conn: &Connection, file: &File, synchronous: u8) -> rusqlite:
     let mode = None;
     Ok(Health {
         path: file.path().to_owned(),
-        schema_version: u32::try_from(number("user_version")?).unwrap_or(SCHEMA_VERSION),
+        schema_version: conn.pragma_query_value(None, "user_version", |row| row.get(0))?,
         sqlite_version: rusqlite::version(),
         journal_mode: conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?,
         synchronous,
@@ -58,7 +59,7 @@ pub(crate) fn look(conn: &Connection, file: &File, synchronous: u8) -> rusqlite:
         file_bytes: metadata.map_or(0, |file| file.len()),
         wal_bytes: file.wal_bytes(),
         free_bytes: number("freelist_count")? * number("page_size")?,
-        activities: crate::read::list::counts(conn, &agentexec_activity_core::Scope::all())?.total(),
+        activities: counts(conn, &Scope::all())?.total(),
         problems: problems(conn)?,
     })
 }

@@ -34,7 +34,7 @@ impl Readers {
         for conn in connections {
             let waiting = Arc::clone(&waiting);
             let interrupt = conn.get_interrupt_handle();
-            let thread = threads::start(file, "reader", move || serve(&conn, &waiting))?;
+            let thread = threads::start(file.path(), "reader", move || serve(&conn, &waiting))?;
             readers.threads.push((thread, interrupt));
         }
         Ok(readers)

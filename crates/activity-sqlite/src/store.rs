@@ -22,10 +22,10 @@ use crate::file::File;
 use crate::health::{self, Health};
 use crate::read::{self, activity, events, list};
 use crate::readers::{READERS, Readers};
-use crate::schema;
 use crate::tail::{Bell, Tail};
 use crate::write::{Tx, bulk, cancel, change, create, leases};
 use crate::writer::Writer;
+use crate::{schema, threads};
 
 /// Activities in one SQLite file. Clones share the file and the threads that serve it.
 ///
@@ -119,8 +119,7 @@ impl SqliteStore {
             // Whoever wanted it may be gone.
             let _ = opener.send(Opened::open(&wanted, lock_wait));
         };
-        let thread = std::thread::Builder::new().name("sqlite open".into());
-        thread.spawn(open).map_err(|error| Failure::io(&path, error))?;
+        threads::start(&path, "opener", open)?;
         let opened = opened.await.map_err(|_| Failure::new(FailureKind::Panicked, &path))??;
         Ok(Self { inner: Arc::new(Inner::start(opened, clock, events_kept)?) })
     }

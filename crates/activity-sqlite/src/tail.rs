@@ -73,7 +73,7 @@ impl Tail {
             version: None,
             fails: false,
         };
-        let thread = threads::start(file, "tail", move || tail.run())?;
+        let thread = threads::start(file.path(), "tail", move || tail.run())?;
         // Nobody has the feed yet, so nobody has rung in vain.
         let _ = bell.tail.set(thread.thread().clone());
         Ok(Self { thread: Some(thread), over })

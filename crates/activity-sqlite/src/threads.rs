@@ -1,18 +1,18 @@
 //! Starting and ending the threads of a store.
 
+use std::path::Path;
 use std::thread::{Builder, JoinHandle};
 
 use crate::error::Failure;
-use crate::file::File;
 
+/// Starts a thread that is named after what it does, in eight bytes at the most: Linux shows fifteen of a name.
 pub(crate) fn start(
-    file: &File,
+    path: &Path,
     role: &str,
     run: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, Failure> {
-    // Linux shows fifteen bytes of a name.
     let thread = Builder::new().name(format!("sqlite {role}"));
-    thread.spawn(run).map_err(|error| Failure::io(file.path(), error))
+    thread.spawn(run).map_err(|error| Failure::thread(path, error))
 }
 
 /// Waits until a thread that was told to end has ended.

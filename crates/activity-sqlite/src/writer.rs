@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::error::{Failed, Failure, FailureKind};
-use crate::file::{File, is_busy};
+use crate::file::File;
 use crate::label::Tally;
 use crate::schema::SCHEMA_VERSION;
 use crate::tail::Bell;
@@ -103,7 +103,7 @@ impl Writer {
             waiting,
             transactions: 0,
         };
-        let thread = threads::start(file, "writer", move || thread.run())?;
+        let thread = threads::start(file.path(), "writer", move || thread.run())?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), file: file.clone() })
     }
 
@@ -261,11 +261,14 @@ impl WriterThread {
             return;
         }
         self.transactions = 0;
-        if self.file.wal_bytes() > WAL_LIMIT
-            && let Err(error) = self.file.restart_wal(&mut self.conn, WAL_WAIT)
-            && !is_busy(&error)
-        {
-            tracing::warn!(%error, file = %self.file.path().display(), "its write-ahead log cannot begin anew");
+        if self.file.wal_bytes() <= WAL_LIMIT {
+            return;
+        }
+        let file = self.file.path().display();
+        match self.file.restart_wal(&mut self.conn, WAL_WAIT) {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(%file, "its write-ahead log grows: a reader stays in it"),
+            Err(error) => tracing::warn!(%error, %file, "its write-ahead log cannot begin anew"),
         }
     }
 }

@@ -246,12 +246,13 @@ async fn a_lock_that_another_program_keeps_is_told_and_hinders_no_reader() {
 async fn work_stops_when_another_store_asks_and_a_wait_outlasts_a_rest() {
     let folder = Folder::new();
     let (one, two) = (folder.activities().await, folder.activities().await);
+    let all = Scope::all();
     for _ in 0..3 {
         let id = two.create("task").await.unwrap();
         let attempt = two.start(id).await.unwrap();
         // Nobody waited until now, so the store has rested and missed what happened.
-        let (stop, asked) =
-            tokio::join!(one.stop_requested(id, attempt), two.request_cancel(&Scope::all(), id, "enough"));
+        let asking = two.request_cancel(&all, id, "enough");
+        let (stop, asked) = tokio::join!(one.stop_requested(id, attempt), asking);
         asked.unwrap();
         assert_eq!(stop, agentexec_activity_core::StopRequest::Cancel("enough".into()));
     }

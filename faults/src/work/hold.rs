@@ -7,25 +7,26 @@ use std::time::Duration;
 use agentexec::prelude::*;
 use anyhow::Result;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::end_of;
 use crate::line::{Line, Teller};
 
-/// Starts that many runs at once and waits for their ends.
+/// Starts that many runs at once and waits for their ends, which come when `stop` fires.
 pub(super) async fn all(
+    stop: &CancellationToken,
     activities: &Activities,
     teller: &Teller,
     runs: usize,
-    lasts: Duration,
     pause: Duration,
 ) -> Result<()> {
     let mut all = JoinSet::new();
     for number in 0..runs {
         let id = activities.create("hold").metadata("number", number).await?;
-        let (activities, teller) = (activities.clone(), teller.clone());
+        let (activities, teller, stop) = (activities.clone(), teller.clone(), stop.clone());
         all.spawn(async move {
-            let ended = activities.track(id, move |cx| work(cx, lasts, pause)).await;
+            let ended = activities.track(id, move |cx| work(cx, stop, pause)).await;
             teller.tell(Line::Ended { id, how: end_of(ended, identity) });
         });
     }
@@ -35,14 +36,12 @@ pub(super) async fn all(
     Ok(())
 }
 
-async fn work(cx: RunContext, lasts: Duration, pause: Duration) -> io::Result<String> {
-    let end = Instant::now() + lasts;
-    let mut report = 0;
-    while Instant::now() < end {
-        report += 1;
+async fn work(cx: RunContext, stop: CancellationToken, pause: Duration) -> io::Result<String> {
+    for report in 1.. {
         cx.progress(format!("report {report}"), report.min(90)).await;
         tokio::select! {
-            () = sleep(pause.min(end.saturating_duration_since(Instant::now()))) => {}
+            () = sleep(pause) => {}
+            () = stop.cancelled() => break,
             () = cx.canceled() => return Err(io::Error::other("stopped")),
         }
     }

@@ -38,7 +38,7 @@ pub async fn carry_out(
                 write::Settings { at_once: *at_once, message_bytes: *message_bytes, pause: *pause };
             write::until(&stop, &activities, &teller, job, settings).await;
         }
-        Work::Hold { runs, lasts, pause } => hold::all(&activities, &teller, *runs, *lasts, *pause).await?,
+        Work::Hold { runs, pause } => hold::all(&stop, &activities, &teller, *runs, *pause).await?,
         Work::Reap => {
             tokio::select! {
                 () = activities.keep_reaping() => {}

@@ -119,7 +119,8 @@ impl Writer {
         let lease = self.activities.lease_terms().map(|terms| terms.last_attempt(Attempt::new(3)));
         let start = Change::Start { lease, percentage: Percent::ZERO };
         let since = Instant::now();
-        let attempt = self.activities.write(id, None, start, self.word("started").into()).await?.attempt;
+        let started = self.activities.write(id, None, start, self.word("started").into()).await;
+        let attempt = started.inspect_err(|_| self.ended(id, End::NotStarted))?.attempt;
         let _lease = self.activities.hold(id, attempt, since);
         if let Some(heartbeat) = self.activities.heartbeat() {
             tokio::spawn(heartbeat);
@@ -130,10 +131,11 @@ impl Writer {
             self.rest().await;
         }
         let done = self.activities.complete(id).message(self.word("done")).attempt(attempt).await;
-        if let Err(error) = &done {
-            let how = End::Unrecorded { output: None, source: error.to_string() };
-            self.teller.tell(Line::Ended { id, how });
-        }
+        let how = match &done {
+            Ok(_) => End::Output,
+            Err(error) => End::Unrecorded { output: None, source: error.to_string() },
+        };
+        self.ended(id, how);
         done.map(drop)
     }
 
@@ -166,8 +168,12 @@ impl Writer {
         // Only the last kind of work takes longer, and is dropped.
         let patience = if ending == 9 { Duration::from_millis(50) } else { Duration::MAX };
         let how = timeout(patience, work).await.map_or(End::Dropped, |ended| end_of(ended, |text| text));
-        self.teller.tell(Line::Ended { id, how });
+        self.ended(id, how);
         Ok(())
+    }
+
+    fn ended(&self, id: AgentId, how: End) {
+        self.teller.tell(Line::Ended { id, how });
     }
 
     async fn rest(&self) {

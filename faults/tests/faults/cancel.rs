@@ -42,7 +42,7 @@ async fn a_run_that_is_cut_off_meanwhile_is_reached_afterwards() {
         let url = bed.server().url_at(proxy.addr());
         let reached = cut_off(&bed, &url, || proxy.set(fault), || proxy.set(Fault::None)).await;
         bed.say(
-            &format!("cancel during {fault:?} of two seconds"),
+            &format!("cancel during {fault:?} of {CUT_OFF:?}"),
             format_args!("reached {reached:.2?} after it was over"),
         );
     }
@@ -65,6 +65,9 @@ async fn a_run_is_reached_after_its_server_was_restarted() {
 
 /// How soon clients have a connection again, with time for a busy machine.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(8);
+
+/// How long the network fails, with the request in the middle.
+const CUT_OFF: Duration = Duration::from_secs(1);
 
 /// A run of this process that waits to be canceled.
 struct Running {
@@ -101,10 +104,10 @@ async fn cut_off(bed: &Bed, url: &str, cut: impl FnOnce(), mend: impl FnOnce()) 
     let running = running(bed, url).await;
     let observer = bed.observer().await;
     cut();
-    sleep(Duration::from_secs(1)).await;
+    sleep(CUT_OFF / 2).await;
     let outcome = observer.activities.request_cancel(&Scope::all(), running.id, "enough").await.unwrap();
     assert_eq!(outcome, CancelOutcome::Requested);
-    sleep(Duration::from_secs(1)).await;
+    sleep(CUT_OFF / 2).await;
     assert!(!running.ended.is_finished(), "it was not cut off");
     mend();
     let since = Instant::now();

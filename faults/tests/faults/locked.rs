@@ -21,14 +21,17 @@ const LOCKED: Duration = Duration::from_secs(7);
 async fn a_file_that_another_process_holds_locked_is_waited_for() {
     let bed = Bed::sqlite();
     let observer = bed.observer().await.reaping();
-    let hold = Work::Hold { runs: 4, lasts: Duration::from_secs(3), pause: Duration::from_millis(200) };
+    let hold = Work::Hold { runs: 4, pause: Duration::from_millis(200) };
     let mut holder = worker(Job { lease: LEASE, ..bed.job("holder", hold) });
     holder.wait_for_writes(8);
 
     let locker = Connection::open(bed.folder().join("store.db")).unwrap();
     locker.execute_batch("BEGIN IMMEDIATE").unwrap();
     let locked = Instant::now();
-    sleep(LOCKED).await;
+    // The runs end meanwhile, and their ends wait.
+    sleep(LOCKED / 3).await;
+    holder.terminate();
+    sleep(LOCKED * 2 / 3).await;
     locker.execute_batch("ROLLBACK").unwrap();
     drop(locker);
     let held = locked.elapsed();

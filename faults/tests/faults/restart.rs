@@ -7,7 +7,7 @@ use agentexec_faults::bed::Bed;
 use agentexec_faults::job::{Job, Work};
 use agentexec_faults::worker::{PATIENCE, Worker};
 
-use crate::support::{SCHEDULING, assert_none_lost, end_watch, failures, watcher, worker};
+use crate::support::{assert_none_lost, end_watch, failures, watcher, worker};
 
 const WRITERS: usize = 2;
 /// Longer than a restart takes: what it interrupts must not be taken for lost.
@@ -27,7 +27,7 @@ async fn a_server_that_restarts_twenty_times_has_lost_nothing() {
 }
 
 async fn restarted(rounds: u64) {
-    let mut bed = Bed::redis_on(agentexec_testbed::RedisServer::builder().append_only().arg("appendfsync", ["everysec"]).start());
+    let mut bed = Bed::redis();
     let observer = bed.observer().await.reaping();
     let watcher = watcher(&bed);
     let mut writers: Vec<Worker> = (0..WRITERS)
@@ -55,9 +55,13 @@ async fn restarted(rounds: u64) {
 
     let verdict = observer.check(writers.into_iter().map(Worker::into_past)).await.clean();
     assert_none_lost(&verdict);
-    assert!(longest <= RECOVERED_WITHIN + SCHEDULING, "recovered after {longest:?}");
+    let late = observer.witness.worst();
+    assert!(longest <= RECOVERED_WITHIN + late, "recovered after {longest:?}, machine late by {late:?}");
     bed.say(
         "server killed and restarted",
-        format_args!("{rounds} rounds, {verdict}; recovered after {longest:.2?} at most, {failed} calls failed, {seen} changes seen by a watcher"),
+        format_args!(
+            "{rounds} rounds, {verdict}; recovered after {longest:.2?} at most, {failed} calls failed, {seen} \
+             changes seen by a watcher"
+        ),
     );
 }

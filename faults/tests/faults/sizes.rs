@@ -4,7 +4,9 @@
 
 use std::fs;
 
-use agentexec::activity::{Activities, Error, MESSAGE_LIMIT, METADATA_VALUE_LIMIT, TYPE_LIMIT};
+use agentexec::activity::{
+    Activities, AgentId, Error, MESSAGE_LIMIT, METADATA_KEY_LIMIT, METADATA_VALUE_LIMIT, TYPE_LIMIT,
+};
 use agentexec::prelude::*;
 use agentexec_faults::bed::{Bed, LEASE};
 use agentexec_faults::record::whole;
@@ -26,18 +28,10 @@ async fn oversized(mut bed: Bed, size: usize) {
     let before = arrived(&mut bed);
 
     let id = activities.create("test").message(huge.clone()).await.unwrap();
-    let too_long = activities.create("test").metadata("note", huge.clone()).await.unwrap_err();
-    assert!(
-        matches!(&too_long, Error::Invalid { field: "metadata", reason } if reason.contains(&METADATA_VALUE_LIMIT.to_string())),
-        "{too_long}"
-    );
-    let too_long = activities.create("test").metadata(huge.clone(), 1).await.unwrap_err();
-    assert!(matches!(too_long, Error::Invalid { field: "metadata", .. }), "{too_long}");
-    let too_long = activities.create(huge.clone()).await.unwrap_err();
-    assert!(
-        matches!(&too_long, Error::Invalid { field: "type", reason } if reason.contains(&TYPE_LIMIT.to_string())),
-        "{too_long}"
-    );
+    let create = || activities.create("test");
+    assert_refused(create().metadata("note", huge.clone()).await, "metadata", METADATA_VALUE_LIMIT);
+    assert_refused(create().metadata(huge.clone(), 1).await, "metadata", METADATA_KEY_LIMIT);
+    assert_refused(activities.create(huge.clone()).await, "type", TYPE_LIMIT);
 
     let failed = activities
         .track(id, |cx| {
@@ -62,6 +56,13 @@ async fn oversized(mut bed: Bed, size: usize) {
         &format!("texts of {} MB", size / MEGABYTE),
         format_args!("9 calls with such a text, {arrived} bytes arrived at the store in all"),
     );
+}
+
+/// It was refused for this field, in words that name the limit.
+fn assert_refused(created: Result<AgentId, Error>, named: &str, limit: usize) {
+    let error = created.unwrap_err();
+    let Error::Invalid { field, reason } = &error else { panic!("{error:?}") };
+    assert!(*field == named && reason.contains(&limit.to_string()), "{error}");
 }
 
 /// How many bytes have arrived at the store so far.

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use agentexec_faults::bed::{Bed, Observer};
 use agentexec_faults::each_store;
-use agentexec_faults::history::{Past, REAPED_WITHIN};
+use agentexec_faults::history::Past;
 use agentexec_faults::job::{Job, Work};
 use agentexec_faults::worker::{PATIENCE, Worker};
 use fastrand::Rng;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::support::{SCHEDULING, end_watch, watcher, worker};
+use crate::support::{assert_reaped_in_time, end_watch, given_up, watcher, worker};
 
 const WRITERS: usize = 4;
 const LASTS: Duration = Duration::from_secs(75);
@@ -111,13 +111,16 @@ async fn soak(bed: Bed) {
     let longest = reaped.join_all().await.into_iter().max().unwrap();
     let seen = end_watch(watcher, &observer).await;
 
+    let given_up: BTreeSet<_> = pasts.iter().flat_map(|past| given_up(&past.lines)).collect();
     let verdict = observer.check(pasts).await.clean();
     for (id, process) in &verdict.lost {
-        assert!(harmed.contains(process), "{id} of {process}, which was well, was taken for lost");
+        let may_be = harmed.contains(process) || given_up.contains(id);
+        assert!(may_be, "{id} of {process}, which was well, was taken for lost");
     }
-    assert!(longest <= LEASE + REAPED_WITHIN + SCHEDULING, "reaped after {longest:?}");
+    let late = assert_reaped_in_time(longest, LEASE, &observer);
     bed.say(
         "soak",
-        format_args!("{started} processes in {LASTS:?}, {rounds} of them killed or paused; {verdict}; reaped after {longest:.2?} at most (lease {LEASE:?}), {seen} changes seen by a watcher"),
+        format_args!("{started} processes and {rounds} faults in {LASTS:?}; {verdict}; reaped after {longest:.2?} at most \
+             (lease {LEASE:?}, machine late by {late:.2?}), {seen} changes seen by a watcher"),
     );
 }

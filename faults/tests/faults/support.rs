@@ -1,19 +1,20 @@
 //! What the tests share: the worker program, and the bounds that the product promises.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Duration;
 
 use agentexec::activity::AgentId;
 use agentexec_faults::bed::{Bed, Observer};
-use agentexec_faults::history::Verdict;
+use agentexec_faults::history::{REAPED_WITHIN, Verdict};
 use agentexec_faults::job::{Job, Work};
 use agentexec_faults::line::{Answer, End, Line};
 use agentexec_faults::record::Record;
 use agentexec_faults::worker::{PATIENCE, Worker};
 
-/// What a machine that is busy with other things may take on top of what is promised.
-pub(crate) const SCHEDULING: Duration = Duration::from_secs(3);
+/// What a machine that is busy with other things may take on top of what is promised, and of what it is seen to be
+/// late.
+const SCHEDULING: Duration = Duration::from_secs(3);
 
 /// The program of the workers.
 pub(crate) fn program() -> Command {
@@ -57,7 +58,15 @@ pub(crate) async fn end_watch(mut watcher: Worker, observer: &Observer) -> usize
     seen
 }
 
-/// How often a run was held by somebody who was alive, and was taken for lost all the same.
+/// What a dead process held under such a lease was reaped in time. Says how late the machine was meanwhile.
+pub(crate) fn assert_reaped_in_time(after: Duration, lease: Duration, observer: &Observer) -> Duration {
+    let late = observer.witness.worst();
+    let bound = lease + REAPED_WITHIN + SCHEDULING + late;
+    assert!(after <= bound, "reaped after {after:?}, lease {lease:?}, machine late by {late:?}");
+    late
+}
+
+/// No run was taken for lost.
 pub(crate) fn assert_none_lost(verdict: &Verdict) {
     assert!(verdict.lost.is_empty(), "taken for lost: {:?}", verdict.lost);
 }
@@ -88,6 +97,13 @@ pub(crate) fn ends(lines: &[Line]) -> BTreeMap<AgentId, End> {
         _ => None,
     };
     lines.iter().filter_map(end).collect()
+}
+
+/// The runs whose end could not be recorded, or that were dropped: their callers know it, and only then may the run of
+/// a process that is well be lost.
+pub(crate) fn given_up(lines: &[Line]) -> BTreeSet<AgentId> {
+    let is_given_up = |how: &End| matches!(how, End::Unrecorded { .. } | End::NotStarted | End::Dropped);
+    ends(lines).into_iter().filter(|(_, how)| is_given_up(how)).map(|(id, _)| id).collect()
 }
 
 /// How many calls the store answered with a failure.

@@ -46,10 +46,6 @@ const SPAWNERS: &[Spawner] = &[
         owner: "the tail of a store, which is aborted when the store is dropped",
     },
     Spawner {
-        path: "crates/activity-sqlite/src/store.rs",
-        owner: "the thread that opens the file, which ends when it has",
-    },
-    Spawner {
         path: "crates/activity-sqlite/src/threads.rs",
         owner: "the writer, the readers and the tail of a store, which waits for them when it is dropped",
     },

@@ -163,3 +163,25 @@ impl Place {
         AgentId::from_u128(u128::from_be_bytes(self.id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema;
+
+    #[test]
+    fn a_walk_begins_where_it_is_to_and_sorts_nothing() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut conn).unwrap();
+        for status in Status::ALL {
+            let explained = format!("EXPLAIN QUERY PLAN {}", statement(status));
+            let mut prepared = conn.prepare(&explained).unwrap();
+            let plan =
+                prepared.query_map(params![0, 0, [0_u8; 16], 0], |row| row.get::<_, String>(3)).unwrap();
+            let plan = plan.collect::<rusqlite::Result<Vec<_>>>().unwrap();
+            assert_eq!(plan.len(), 1, "{plan:?}");
+            let by_place = "(label=? AND status=? AND created>? AND (created,id)<(?,?))";
+            assert!(plan[0].starts_with("SEARCH place") && plan[0].ends_with(by_place), "{plan:?}");
+        }
+    }
+}

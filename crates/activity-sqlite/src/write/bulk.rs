@@ -99,7 +99,9 @@ pub(crate) fn purge(
     let statuses = &[Status::Complete, Status::Error, Status::Canceled];
     let step = Step { scope, statuses, created_before: Some(ended_before), after };
     let (places, next) = step.places(tx.conn, ENTRIES, |place| {
-        let mut statement = tx.conn.prepare_cached("SELECT ended, next_seq FROM activity WHERE no = ?1")?;
+        // An attempt has three entries at the most besides its reports: queued, started, ended.
+        let mut statement =
+            tx.conn.prepare_cached("SELECT ended, reports + 3 * attempt FROM activity WHERE no = ?1")?;
         let (ended, entries): (Option<Db<Timestamp>>, i64) =
             statement.query_one([place.activity], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(ended.is_some_and(|ended| ended.0 < ended_before).then_some(entries))
