@@ -66,7 +66,10 @@ async fn serve() -> anyhow::Result<()> {
     let mut halfway = 0;
     while let Some(event) = changes.try_next().await? {
         let WatchEvent::Logged { id, entry, .. } = event else { continue };
-        said.push((id, format!("{:>8} {:>3} %  {}", entry.status.as_str(), entry.percentage.get(), entry.message)));
+        said.push((
+            id,
+            format!("{:>8} {:>3} %  {}", entry.status.as_str(), entry.percentage.get(), entry.message),
+        ));
         halfway += usize::from(entry.progress);
         if halfway == 2 && entry.progress {
             activities.request_cancel(&Scope::all(), poem, "the poet asked for it").await?;
