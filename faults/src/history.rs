@@ -4,6 +4,32 @@
 //! asked for or that was asked for once and is there twice, every log is a walk through the table of statuses with
 //! no number left out, and nothing says running whose process is gone. The rules are written down here again, from
 //! the documentation and not from the code of the stores, so that a mistake has to be made twice to go unseen.
+//!
+//! ```
+//! # #[cfg(target_os = "linux")]
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), agentexec::activity::Error> {
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use agentexec::prelude::*;
+//! use agentexec_faults::history::{History, Past};
+//! use agentexec_faults::journal::Journal;
+//! use agentexec_faults::line::Teller;
+//! use agentexec_faults::record::Record;
+//!
+//! let (teller, heard) = Teller::memory();
+//! let activities = Activities::new(Journal::new(Arc::new(MemoryStore::new()), teller));
+//! let id = activities.create("test").await?;
+//! activities.update(id, "Working").await?;
+//!
+//! let (process, lease) = ("this".to_owned(), Duration::from_secs(2));
+//! let mut history = History::new();
+//! history.add(Past { process, lease, over: None, lines: heard.lines() });
+//! let verdict = history.check(&Record::read(&activities).await?).clean();
+//! assert_eq!(verdict.acknowledged, 2);
+//! # Ok(()) }
+//! # #[cfg(not(target_os = "linux"))] fn main() {}
+//! ```
 
 mod calls;
 mod check;

@@ -23,8 +23,8 @@ each_store! {
     a_hundred_processes_that_are_killed_while_they_open_a_new_store_do_no_harm: |bed| killed_early(bed, 100);
 }
 
-/// The longest that a process is let live in [`killed_early`]: by then it has opened its store.
-const EARLY: Duration = Duration::from_millis(150);
+/// The longest that a process is let live in [`killed_early`], and mostly less: by then it has opened its store.
+const EARLY: Duration = Duration::from_millis(80);
 
 /// Three processes open a store that is not there yet. Two are killed meanwhile, and the third goes on.
 async fn killed_early(mut bed: Bed, rounds: u64) {
@@ -35,9 +35,9 @@ async fn killed_early(mut bed: Bed, rounds: u64) {
         let write = Work::Write { at_once: 2, message_bytes: 0, pause: Duration::from_millis(1) };
         let [mut first, mut second, mut third] =
             ["first", "second", "third"].map(|name| worker(bed.job(name, write.clone())));
-        sleep(EARLY.mul_f64(rng.f64())).await;
+        sleep(EARLY.mul_f64(rng.f64().powi(3))).await;
         first.kill();
-        sleep(EARLY.mul_f64(rng.f64() / 4.0)).await;
+        sleep(EARLY.mul_f64(rng.f64().powi(3) / 4.0)).await;
         second.kill();
         third.wait_for_writes(20);
         third.finish(PATIENCE);
