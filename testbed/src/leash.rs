@@ -4,15 +4,20 @@
 //! could tie a child to its parent with a death signal, but that must be set between fork and exec, which is
 //! unsafe code, and it fires when the *thread* that started the child ends, which in a test is long before the
 //! test does. So a shell waits beside each child on a pipe that this process holds open: the kernel closes it
-//! when this process ends, however it ends, and the shell kills the child.
+//! when this process ends, however it ends, and the shell kills the child and removes the folders that are the
+//! child's alone. (`Drop` does not run for a `static` either, as the servers are that many tests share.)
 //!
-//! What is left: a child is not on its leash for the moment between its start and the shell's, and temporary
-//! folders stay where they are after a SIGKILL.
+//! What is left: a child is not on its leash for the moment between its start and the shell's.
 
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-const WATCH: &str = r#"read -r _; kill -KILL "$1""#;
+/// The child may still write for a moment, so a folder is removed until it is gone, a few times.
+const WATCH: &str = r#"read -r _
+kill -KILL "$1"
+shift
+for _ in 1 2 3 4 5; do rm -rf -- "$@" 2>/dev/null && break; sleep 1; done"#;
 
 /// Held as long as the child may live, and dropped **before** the child is waited for, since the pid may be
 /// somebody else's after that.
@@ -22,10 +27,11 @@ pub(crate) struct Leash {
 }
 
 impl Leash {
-    /// Ties a child to the life of this process.
-    pub(crate) fn on(child: &Child) -> Self {
+    /// Ties a child to the life of this process, and its folders with it.
+    pub(crate) fn on(child: &Child, folders: &[&Path]) -> Self {
         let watcher = Command::new("sh")
             .args(["-c", WATCH, "leash", &child.id().to_string()])
+            .args(folders)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -64,7 +64,7 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("starting {shown}: {error}"));
-        let leash = Some(Leash::on(&child));
+        let leash = Some(Leash::on(&child, &[]));
         let lines = whole_lines(child.stdout.take().expect("stdout is piped"));
         let stderr = text(child.stderr.take().expect("stderr is piped"));
         Self { leash, child, shown, lines, stderr }

@@ -258,7 +258,7 @@ impl RedisServer {
         let running = self.running.insert(Running::start(
             self.port,
             self.certificates.clone(),
-            ["--dir".as_ref(), self.home.path(), "--unixsocket".as_ref(), &self.home.path().join(SOCKET)],
+            self.home.path(),
             &self.options.args,
         ));
         let deadline = Instant::now() + START_LIMIT;
@@ -279,22 +279,20 @@ impl RedisServer {
 }
 
 impl Running {
-    fn start(port: u16, tls: Option<TlsFilePaths>, paths: [&Path; 4], args: &[String]) -> Self {
+    fn start(port: u16, tls: Option<TlsFilePaths>, home: &Path, args: &[String]) -> Self {
         assert!(is_installed(), "{NOT_INSTALLED}");
         let host = Ipv4Addr::LOCALHOST.to_string();
         let addr = match tls {
             None => ConnectionAddr::Tcp(host, port),
             Some(_) => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
         };
-        let mut leash = None;
-        let spawn = |command: &mut Command| {
-            let child = command.args(paths).args(args).spawn().expect(NOT_INSTALLED);
-            leash = Some(Leash::on(&child));
-            child
-        };
+        let socket = home.join(SOCKET);
+        let paths = ["--dir".as_ref(), home, "--unixsocket".as_ref(), socket.as_path()];
+        let spawn = |command: &mut Command| command.args(paths).args(args).spawn().expect(NOT_INSTALLED);
         let server =
             ServerProcess::new_with_addr_tls_modules_and_spawner(addr, None, tls, false, None, &[], spawn);
-        Self { _leash: leash.expect("the process was started just now"), server }
+        let leash = Leash::on(&server.process, &[home, server.tempdir.path()]);
+        Self { _leash: leash, server }
     }
 
     fn log(&self) -> String {
