@@ -44,12 +44,13 @@ pub(crate) fn run(cases: Cases, counts: &mut Counts) -> Result<()> {
 
 fn args(runner: Runner, cases: Cases) -> Vec<&'static str> {
     const WHAT: [&str; 4] = ["-p", PACKAGE, "--all-features", "--no-fail-fast"];
-    let (before, ignored_too): (&[_], &[_]) = match runner {
-        Runner::Nextest => (&["nextest", "run"], &["--run-ignored", "all"]),
-        Runner::Libtest => (&["test", "--tests"], &["--", "--include-ignored"]),
+    // All cases show what they measured, also where they pass.
+    let (before, all): (&[_], &[_]) = match runner {
+        Runner::Nextest => (&["nextest", "run"], &["--run-ignored", "all", "--success-output", "immediate"]),
+        Runner::Libtest => (&["test", "--tests"], &["--", "--include-ignored", "--show-output"]),
     };
-    let ignored_too = if cases == Cases::All { ignored_too } else { &[] };
-    [before, &WHAT, ignored_too].concat()
+    let all = if cases == Cases::All { all } else { &[] };
+    [before, &WHAT, all].concat()
 }
 
 #[cfg(test)]
@@ -61,11 +62,13 @@ mod tests {
         let all = |runner| args(runner, Cases::All).join(" ");
         assert_eq!(
             all(Runner::Nextest),
-            "nextest run -p agentexec-faults --all-features --no-fail-fast --run-ignored all"
+            "nextest run -p agentexec-faults --all-features --no-fail-fast --run-ignored all \
+             --success-output immediate"
         );
         assert_eq!(
             all(Runner::Libtest),
-            "test --tests -p agentexec-faults --all-features --no-fail-fast -- --include-ignored"
+            "test --tests -p agentexec-faults --all-features --no-fail-fast -- --include-ignored \
+             --show-output"
         );
     }
 
