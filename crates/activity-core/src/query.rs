@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Activity, AgentId, Error, Metadata, Scope, Status, Timestamp};
+use crate::{Activity, AgentId, Error, Metadata, Scope, Status, TYPE_LIMIT, Timestamp};
 
 /// The default number of activities of a page.
 pub const PAGE_SIZE: usize = 50;
@@ -42,7 +42,7 @@ pub struct ListQuery {
     pub scope: Scope,
     /// Only these statuses; none means any.
     pub statuses: Vec<Status>,
-    /// Only this type.
+    /// Only this type, at most [`TYPE_LIMIT`] bytes.
     pub activity_type: Option<String>,
     /// Only those whose metadata contain these pairs.
     pub metadata: Metadata,
@@ -135,6 +135,9 @@ impl ListQuery {
     pub fn check(&self) -> Result<(), Error> {
         if !(1..=PAGE_LIMIT).contains(&self.limit) {
             return Err(Error::invalid("limit", format!("{} is not between 1 and {PAGE_LIMIT}", self.limit)));
+        }
+        if self.activity_type.as_ref().is_some_and(|wanted| wanted.len() > TYPE_LIMIT) {
+            return Err(Error::invalid("type", format!("an activity's type has at most {TYPE_LIMIT} bytes")));
         }
         if self.cursor.is_some_and(|cursor| cursor.order != self.order) {
             return Err(Error::invalid(

@@ -5,7 +5,7 @@
 //! every key that the activity is in.
 
 use agentexec_activity_core::{AgentId, Error, Metadata, Scope};
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
 /// The most bytes of a namespace.
 pub(crate) const NAMESPACE_LIMIT: usize = 64;
@@ -66,7 +66,7 @@ impl Keys {
         pairs.iter().map(|(key, value)| {
             // The key as JSON: a quote within it is escaped, so that no other pair has the same name.
             let key = Value::from(key);
-            format!("{}m:{key}={}", self.prefix, canonical(value))
+            format!("{}m:{key}={value}", self.prefix)
         })
     }
 
@@ -86,25 +86,8 @@ pub(crate) fn metadata_text(metadata: &Metadata) -> String {
     if metadata.is_empty() {
         return String::new();
     }
-    let pairs: Map<String, Value> =
-        metadata.iter().map(|(key, value)| (key.to_owned(), canonical(value))).collect();
+    let pairs = metadata.iter().map(|(key, value)| (key.to_owned(), value.clone())).collect();
     Value::Object(pairs).to_string()
-}
-
-/// The value in the one form that equal values share: pairs sorted by key, and no negative zero.
-fn canonical(value: &Value) -> Value {
-    match value {
-        Value::Array(values) => values.iter().map(canonical).collect(),
-        Value::Object(pairs) => {
-            let mut pairs: Vec<_> = pairs.iter().collect();
-            pairs.sort_unstable_by_key(|(key, _)| *key);
-            Value::Object(pairs.into_iter().map(|(key, value)| (key.clone(), canonical(value))).collect())
-        }
-        Value::Number(number) if number.as_f64() == Some(0.0) && number.is_f64() => {
-            Number::from_f64(0.0).map_or_else(|| value.clone(), Value::Number)
-        }
-        other => other.clone(),
-    }
 }
 
 #[cfg(test)]

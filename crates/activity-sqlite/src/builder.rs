@@ -9,8 +9,9 @@ use agentexec_activity_core::{EVENTS_KEPT, Error};
 use crate::clock::Clock;
 use crate::store::SqliteStore;
 
-/// How long an operation waits for another process that is writing, by default.
-pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(5);
+/// How long an operation waits for another process that is writing, by default. It is shorter than what a run waits
+/// for an answer of its store (5 s), so that the run is told what stands in the way.
+pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(4);
 
 /// Sets up a [`SqliteStore`].
 ///

@@ -9,7 +9,7 @@ use agentexec_activity_core::{Counts, Metadata, NewActivity, Scope, Status};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 
-use crate::value::{canonical, code};
+use crate::value::code;
 
 /// The label that every activity has.
 pub(crate) const ALL: i64 = 0;
@@ -28,7 +28,7 @@ impl Name {
     }
 
     fn of_pair(key: &str, value: &Value) -> Self {
-        Self { kind: 2, key: key.to_owned(), value: canonical(value) }
+        Self { kind: 2, key: key.to_owned(), value: value.to_string() }
     }
 
     pub(crate) fn of_metadata(metadata: &Metadata) -> impl Iterator<Item = Self> {

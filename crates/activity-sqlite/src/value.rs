@@ -2,7 +2,6 @@
 
 use agentexec_activity_core::{AgentId, Attempt, Message, Metadata, Percent, Status, Timestamp};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use serde_json::Value;
 
 /// A value of activity-core as it is written and read.
 #[derive(Clone, Copy, Debug)]
@@ -113,28 +112,9 @@ pub(crate) fn metadata_json(metadata: &Metadata) -> rusqlite::Result<String> {
     serde_json::to_string(metadata).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
-/// A text that is the same for two values exactly when they are equal: keys of objects in their order, and no
-/// negative zero. Numbers of different types have different texts by themselves (`1`, `1.0`).
-pub(crate) fn canonical(value: &Value) -> String {
-    sorted(value).to_string()
-}
-
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Array(values) => Value::Array(values.iter().map(sorted).collect()),
-        Value::Object(pairs) => {
-            let mut pairs: Vec<_> = pairs.iter().collect();
-            pairs.sort_unstable_by_key(|(key, _)| *key);
-            Value::Object(pairs.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect())
-        }
-        Value::Number(number) if number.is_f64() && number.as_f64() == Some(0.0) => Value::from(0.0),
-        other => other.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -142,29 +122,6 @@ mod tests {
     fn the_number_of_a_status_is_its_place() {
         for (place, status) in Status::ALL.into_iter().enumerate() {
             assert_eq!(usize::from(code(status)), place);
-        }
-    }
-
-    #[test]
-    fn equal_values_have_one_text_and_others_have_others() {
-        let one: Value = serde_json::from_str(r#"{"b": [{"y": 1, "x": -0.0}], "a": null}"#).unwrap();
-        let two: Value = serde_json::from_str(r#"{"a": null, "b": [{"x": 0.0, "y": 1}]}"#).unwrap();
-        assert_eq!(one, two);
-        assert_eq!(canonical(&one), canonical(&two));
-        let different = [
-            json!(1),
-            json!(1.0),
-            json!("1"),
-            json!([1]),
-            json!(true),
-            json!("true"),
-            json!(null),
-            json!({}),
-        ];
-        for (i, one) in different.iter().enumerate() {
-            for (j, two) in different.iter().enumerate() {
-                assert_eq!(canonical(one) == canonical(two), i == j, "{one} and {two}");
-            }
         }
     }
 

@@ -9,7 +9,7 @@ use super::Harness;
 use super::subject::{Subject, assert_invalid, complete, fail, new_activity, pair, progress, scoped, start};
 use crate::{
     Activity, AgentId, Change, Counts, ListCursor, ListQuery, Metadata, NewActivity, Order, PAGE_LIMIT,
-    Scope, Status, Timestamp,
+    Scope, Status, TYPE_LIMIT, Timestamp,
 };
 
 const ORDERS: [Order; 2] = [Order::Status, Order::Created];
@@ -224,6 +224,15 @@ pub async fn limits_out_of_range_are_refused(harness: &dyn Harness) {
     }
     assert_eq!(store.list(&all().limit(1)).await.unwrap().items.len(), 1);
     assert_eq!(store.list(&all().limit(PAGE_LIMIT)).await.unwrap().items.len(), 24);
+}
+
+/// A type that is longer than any is refused, however long it is.
+pub async fn a_type_that_is_too_long_is_refused(harness: &dyn Harness) {
+    let store = varied(harness).await;
+    for wanted in ["t".repeat(TYPE_LIMIT + 1), "t".repeat(16 * 1024 * 1024)] {
+        assert_invalid(store.list(&all().activity_type(wanted)).await, "type");
+    }
+    assert_eq!(store.listed_ids(&all().activity_type("t".repeat(TYPE_LIMIT))).await, []);
 }
 
 /// A cursor of a list in another order is refused.

@@ -56,6 +56,7 @@ macro_rules! __conformance_suite {
                 a_page_goes_on_behind_a_purged_activity
                 a_rare_match_is_found_in_the_end
                 limits_out_of_range_are_refused
+                a_type_that_is_too_long_is_refused
                 a_cursor_of_another_order_is_refused
                 counts_follow_every_change
             }

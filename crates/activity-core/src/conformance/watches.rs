@@ -1,6 +1,6 @@
 //! Watching: what is delivered, from where on, and what a watcher is told that it missed.
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 
 use super::Harness;
 use super::subject::{Subject, assert_invalid, complete, next_event, next_logged, progress, start};
@@ -131,14 +131,18 @@ async fn read_up_to(watch: &mut WatchStream, mut next: u64, last: u64) -> usize 
     }
 }
 
+/// How many writes of a case that makes many are under way at once, so that a remote store is not waited for as often.
+const AT_ONCE: usize = 64;
+
+/// Reports progress so many times, and returns the number of the last entry.
+async fn write_progress(store: &Subject, id: AgentId, times: usize) -> u64 {
+    let writes = (0..times).map(|number| store.apply(id, progress((number % 100) as u8)));
+    stream::iter(writes).buffer_unordered(AT_ONCE).fold(0, async |last, written| written.seq.max(last)).await
+}
+
 /// So many events that some of them are gone, or, where none is ever gone, a good many.
 async fn write_many(harness: &dyn Harness, store: &Subject, id: AgentId) -> u64 {
-    let many = harness.events_kept().map_or(1000, |kept| 2 * kept);
-    let mut last = 0;
-    for number in 0..=many {
-        last = store.apply(id, progress((number % 100) as u8)).await.seq;
-    }
-    last
+    write_progress(store, id, harness.events_kept().map_or(1000, |kept| 2 * kept) + 1).await
 }
 
 /// A watcher that reads too slowly is told which places it missed and goes on behind them: never a silent gap.
@@ -170,12 +174,9 @@ pub async fn an_old_cursor_has_expired(harness: &dyn Harness) {
         (None, resumed) => assert_eq!(read_up_to(&mut resumed.unwrap(), 3, last).await, 0),
     }
     let mut watch = store.watch_all().await;
-    let mut last = store.apply(id, progress(1)).await.seq;
-    let first = last + 1;
+    let first = store.apply(id, progress(1)).await.seq + 1;
     let recent = next_event(&mut watch).await.cursor();
-    for _ in 1..harness.events_kept().unwrap_or(1000) {
-        last = store.apply(id, progress(2)).await.seq;
-    }
+    let last = write_progress(&store, id, harness.events_kept().unwrap_or(1000) - 1).await;
     let mut resumed = store.watch(&Scope::all(), None, WatchFrom::After(recent)).await.unwrap();
     assert_eq!(read_up_to(&mut resumed, first, last).await, 0);
 }
