@@ -128,18 +128,18 @@ impl Detail {
 }
 
 impl LogEntry {
-    /// An entry that does more than report progress when `progress` is false.
+    /// An entry of the first attempt, at 0 %, that does more than report progress. A store that reads an entry back
+    /// sets the rest.
     #[must_use]
-    pub fn new(seq: u64, at: Timestamp, activity: &Activity, progress: bool) -> Self {
-        Self {
-            seq,
-            at,
-            attempt: activity.attempt,
-            status: activity.status,
-            percentage: activity.percentage,
-            progress,
-            message: activity.message.clone(),
-        }
+    pub fn new(seq: u64, at: Timestamp, status: Status, message: Message) -> Self {
+        Self { seq, at, attempt: Attempt::FIRST, status, percentage: Percent::ZERO, progress: false, message }
+    }
+
+    /// The entry of what `activity` has become.
+    #[must_use]
+    pub fn of(activity: &Activity, seq: u64, at: Timestamp, progress: bool) -> Self {
+        let Activity { attempt, status, percentage, .. } = *activity;
+        Self { seq, at, attempt, status, percentage, progress, message: activity.message.clone() }
     }
 }
 

@@ -185,6 +185,13 @@ pub struct ListCursor {
 }
 
 impl ListCursor {
+    /// The place behind an activity whose status has this [rank](Status::rank) and that was created then. In
+    /// creation order the rank is 0.
+    #[must_use]
+    pub fn new(order: Order, rank: u8, created: Timestamp, id: AgentId) -> Self {
+        Self { order, rank, created, id }
+    }
+
     /// The place behind `activity` in a list of this order.
     #[must_use]
     pub fn behind(activity: &Activity, order: Order) -> Self {
@@ -192,7 +199,7 @@ impl ListCursor {
             Order::Status => activity.status.rank(),
             Order::Created => 0,
         };
-        Self { order, rank, created: activity.created, id: activity.id }
+        Self::new(order, rank, activity.created, activity.id)
     }
 }
 

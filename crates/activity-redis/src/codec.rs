@@ -138,16 +138,9 @@ pub(crate) fn read_entry(bytes: &[u8]) -> Decoded<LogEntry> {
     let mut entry = Reader(bytes);
     let (seq, at, attempt) = (entry.number(4)?, entry.time()?, entry.attempt()?);
     let (status, percentage, progress) = (entry.status()?, entry.percent()?, entry.byte()? == 1);
-    // An entry is made of an activity; nothing of this one but what the entry says is read.
-    let new = NewActivity {
-        id: AgentId::from_u128(0),
-        activity_type: String::new(),
-        message: text(entry.0)?.into(),
-        metadata: Metadata::new(),
-    };
-    let mut activity = Activity::queued(&new, at);
-    (activity.status, activity.percentage, activity.attempt) = (status, percentage, attempt);
-    Ok(LogEntry::new(seq, at, &activity, progress))
+    let mut read = LogEntry::new(seq, at, status, text(entry.0)?.into());
+    (read.attempt, read.percentage, read.progress) = (attempt, percentage, progress);
+    Ok(read)
 }
 
 /// An event; nothing for the mark at the beginning of a life.

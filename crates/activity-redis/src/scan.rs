@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 
 use agentexec_activity_core::{
-    Activity, AgentId, ListCursor, ListQuery, Message, Metadata, NewActivity, Order, Page, SCAN_LIMIT, Scope,
-    Status, Timestamp,
+    AgentId, ListCursor, ListQuery, Order, Page, SCAN_LIMIT, Scope, Status, Timestamp,
 };
 
 use crate::codec::{Record, id_bytes};
@@ -84,7 +83,7 @@ impl<'a> Scan<'a> {
         let rank = group.checked_sub(1).and_then(|index| groups.get(index)).map(|group| group.rank);
         let next = rank.map(|rank| {
             let id = id.iter().fold(0, |number, byte| number << 8 | u128::from(*byte));
-            cursor(self.query.order, rank, Timestamp::from_millis(created), AgentId::from_u128(id))
+            ListCursor::new(self.query.order, rank, Timestamp::from_millis(created), AgentId::from_u128(id))
         });
         let mut records = Vec::new();
         while let Some(item) = reply.bytes()? {
@@ -118,16 +117,6 @@ impl<'a> Scan<'a> {
         let mut known = HashSet::new();
         all.filter(|key| known.insert(key.clone())).collect()
     }
-}
-
-/// The place behind an activity of this rank that was created then.
-fn cursor(order: Order, rank: u8, created: Timestamp, id: AgentId) -> ListCursor {
-    let message = Message::new("");
-    let new = NewActivity { id, activity_type: String::new(), message, metadata: Metadata::new() };
-    let mut activity = Activity::queued(&new, created);
-    let of_rank = Status::ALL.into_iter().find(|status| status.rank() == rank);
-    activity.status = of_rank.unwrap_or(activity.status);
-    ListCursor::behind(&activity, order)
 }
 
 /// The query behind a command over the activities of a scope in these statuses.

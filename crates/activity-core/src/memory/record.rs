@@ -69,7 +69,7 @@ impl Lease {
 impl Record {
     pub(super) fn new(activity: Activity) -> Self {
         Self {
-            changes: vec![LogEntry::new(1, activity.created, &activity, false)],
+            changes: vec![LogEntry::of(&activity, 1, activity.created, false)],
             activity,
             progress: VecDeque::new(),
             next_seq: 2,
@@ -82,7 +82,7 @@ impl Record {
 
     /// The log entry of a record that was just created.
     pub(super) fn first_entry(&self) -> LogEntry {
-        LogEntry::new(1, self.activity.created, &self.activity, false)
+        LogEntry::of(&self.activity, 1, self.activity.created, false)
     }
 
     /// What the request of this name was answered with, when it is one of the last ones.
@@ -116,7 +116,7 @@ impl Record {
             self.enter(change, at);
         }
         self.next_seq += 1;
-        let entry = LogEntry::new(seq, at, &self.activity, next.progress);
+        let entry = LogEntry::of(&self.activity, seq, at, next.progress);
         self.log(entry.clone());
         let written = Written::new(seq, next);
         self.remember(request, Answer::Written(written));

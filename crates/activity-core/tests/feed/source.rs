@@ -134,7 +134,7 @@ fn activity(id: AgentId, metadata: &Metadata) -> Activity {
 /// An event at this place, which its entry has as its number too.
 pub(crate) fn event(number: u128, id: AgentId, metadata: &Metadata, progress: bool) -> FeedEvent {
     let seq = u64::try_from(number & u128::from(u64::MAX)).unwrap();
-    let entry = LogEntry::new(seq, Timestamp::default(), &activity(id, metadata), progress);
+    let entry = LogEntry::of(&activity(id, metadata), seq, Timestamp::default(), progress);
     let cursor = WatchCursor::new(number);
     FeedEvent { cursor, id, metadata: metadata.clone(), change: FeedChange::Logged(entry) }
 }

@@ -1,8 +1,7 @@
 //! One activity: its record and its log.
 
 use agentexec_activity_core::{
-    Activity, AgentId, Detail, LOG_PAGE_LIMIT, LogEntry, LogQuery, Message, Metadata, NewActivity, Scope,
-    Timestamp,
+    Activity, AgentId, Detail, LOG_PAGE_LIMIT, LogEntry, LogQuery, NewActivity, Scope,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -80,17 +79,12 @@ pub(crate) fn detail(
 
 /// The entry in six columns from `first` on: its number, moment, attempt, status, percentage and message.
 pub(crate) fn entry(row: &Row<'_>, first: usize, progress: bool) -> rusqlite::Result<LogEntry> {
-    let at: Timestamp = row.get::<_, Db<_>>(first + 1)?.0;
-    let message: Message = row.get::<_, Db<_>>(first + 5)?.0;
-    let new = NewActivity {
-        id: AgentId::from_u128(0),
-        activity_type: String::new(),
-        metadata: Metadata::new(),
-        message,
-    };
-    let mut activity = Activity::queued(&new, at);
-    activity.attempt = row.get::<_, Db<_>>(first + 2)?.0;
-    activity.status = row.get::<_, Db<_>>(first + 3)?.0;
-    activity.percentage = row.get::<_, Db<_>>(first + 4)?.0;
-    Ok(LogEntry::new(row.get::<_, i64>(first)?.cast_unsigned(), at, &activity, progress))
+    let seq = row.get::<_, i64>(first)?.cast_unsigned();
+    let at = row.get::<_, Db<_>>(first + 1)?.0;
+    let status = row.get::<_, Db<_>>(first + 3)?.0;
+    let mut entry = LogEntry::new(seq, at, status, row.get::<_, Db<_>>(first + 5)?.0);
+    entry.attempt = row.get::<_, Db<_>>(first + 2)?.0;
+    entry.percentage = row.get::<_, Db<_>>(first + 4)?.0;
+    entry.progress = progress;
+    Ok(entry)
 }
