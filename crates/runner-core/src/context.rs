@@ -1,6 +1,7 @@
 //! What the work sees of its run.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -319,6 +320,20 @@ impl RunContext {
             notes.stop_reason.get_or_insert(reason.into());
         });
         self.shared.token.cancel();
+    }
+
+    /// Asks the whole run to stop once its turn is over, from wherever in it this is called: the model's response is
+    /// read to its end and the tools that it asks for answer. A run that ends with that turn anyway completes. Work
+    /// without turns takes no notice.
+    pub fn cancel_after_turn(&self) {
+        self.shared.events.last_turn().store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the run was asked to stop once its turn is over. A runner with turns looks between two of them, and
+    /// then [`cancel`](Self::cancel)s the run.
+    #[must_use]
+    pub fn is_last_turn(&self) -> bool {
+        self.shared.events.last_turn().load(Ordering::Relaxed)
     }
 
     /// Why the run was asked to stop, once it was.

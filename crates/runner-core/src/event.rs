@@ -1,5 +1,8 @@
 //! What a run says while it goes on.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use agentexec_activity_core::{AgentId, Attempt, Percent, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -115,6 +118,14 @@ pub enum RunEvent {
         /// Why the first runner failed.
         error: String,
     },
+    /// The run goes on from a transcript of another provider, of which the model cannot be shown everything: reasoning
+    /// and items that only their own provider can read stay behind.
+    ///
+    /// `{"type":"untranslated","items":2}`
+    Untranslated {
+        /// How many items.
+        items: u32,
+    },
     /// The limit of turns is reached and the agent is asked to wrap up.
     ///
     /// `{"type":"recovering","turns":2}`
@@ -160,20 +171,28 @@ pub const EVENT_BUFFER: usize = 64;
 
 /// Where a run's events go: to a stream, or nowhere.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct EventSink(Option<mpsc::Sender<RunEvent>>);
+pub(crate) struct EventSink {
+    stream: Option<mpsc::Sender<RunEvent>>,
+    /// Whether the run was asked to end with its turn, by its work or by whoever streams it.
+    last_turn: Arc<AtomicBool>,
+}
 
 impl EventSink {
     pub(crate) fn channel() -> (Self, mpsc::Receiver<RunEvent>) {
-        let (sink, events) = mpsc::channel(EVENT_BUFFER);
-        (Self(Some(sink)), events)
+        let (stream, events) = mpsc::channel(EVENT_BUFFER);
+        (Self { stream: Some(stream), ..Self::default() }, events)
+    }
+
+    pub(crate) fn last_turn(&self) -> &Arc<AtomicBool> {
+        &self.last_turn
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.0.is_some()
+        self.stream.is_some()
     }
 
     pub(crate) async fn send(&self, event: RunEvent) {
-        if let Some(sink) = &self.0 {
+        if let Some(sink) = &self.stream {
             // A reader that has gone does not stop the run.
             let _ = sink.send(event).await;
         }

@@ -78,6 +78,43 @@ impl Retry {
         let most = self.base.saturating_mul(factor).min(self.longest);
         most.mul_f64(fastrand::f64()).max(asked.unwrap_or_default())
     }
+
+    /// How long to wait before this retry, from 1, when the other side asks for a wait of its own or for none;
+    /// nothing when there must be no retry.
+    fn before(&self, cx: &RunContext, retry: u32, asked: Option<Duration>) -> Option<Duration> {
+        let too_long = asked.is_some_and(|asked| asked > self.patience);
+        if retry > self.retries || too_long || cx.is_canceled() {
+            return None;
+        }
+        let wait = self.wait(retry, asked);
+        let in_time = |deadline| Instant::now().checked_add(wait).is_some_and(|then| then < deadline);
+        cx.deadline().is_none_or(in_time).then_some(wait)
+    }
+
+    async fn announce(&self, cx: &RunContext, retry: u32, wait: Duration, error: &str) {
+        let retries = self.retries;
+        cx.note(format!("Retry {retry}/{retries}: {error}")).await;
+        if cx.is_streamed() {
+            let delay_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            cx.emit(RunEvent::Retrying { retry, retries, delay_ms, error: error.into() }).await;
+        }
+    }
+
+    /// Waits before a retry, for runners that try a part of their work again: says in the log and to whoever
+    /// streams the run that it is tried again and why, then waits. False, and nothing was said, when there must
+    /// be no retry; false too when the run was asked to stop meanwhile.
+    ///
+    /// `retry` is the number of the retry, from 1; `asked` is the wait that the other side asks for; `error` is
+    /// why the try failed. Cancel-safe.
+    pub async fn pause(&self, cx: &RunContext, retry: u32, asked: Option<Duration>, error: &str) -> bool {
+        let Some(wait) = self.before(cx, retry, asked) else { return false };
+        self.announce(cx, retry, wait, &cx.redacted(error)).await;
+        tokio::select! {
+            biased;
+            () = cx.canceled() => false,
+            () = sleep(wait) => true,
+        }
+    }
 }
 
 /// Whether to try again after an error, and how long the other side asks to wait.
@@ -106,30 +143,12 @@ impl<R: Run> Retried<R> {
         Self { runner, policy, decide: Arc::new(move |error| retryable(error).then_some(None)) }
     }
 
-    /// How long to wait before the next try; nothing when there must be none.
-    fn next_wait(&self, cx: &RunContext, error: &RunError<R::Error>, retry: u32) -> Option<Duration> {
-        if retry > self.policy.retries || cx.is_canceled() {
-            return None;
-        }
-        let asked = match error {
-            RunError::Failed { error, .. } => (self.decide)(error)?,
-            RunError::TimedOut { .. } => None,
-            RunError::Canceled { .. } | RunError::Panicked { .. } => return None,
-        };
-        if asked.is_some_and(|asked| asked > self.policy.patience) {
-            return None;
-        }
-        let wait = self.policy.wait(retry, asked);
-        let before = |deadline| Instant::now().checked_add(wait).is_some_and(|then| then < deadline);
-        cx.deadline().is_none_or(before).then_some(wait)
-    }
-
-    async fn announce(&self, cx: &RunContext, error: &str, retry: u32, wait: Duration) {
-        let retries = self.policy.retries;
-        cx.note(format!("Retry {retry}/{retries}: {error}")).await;
-        if cx.is_streamed() {
-            let delay_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            cx.emit(RunEvent::Retrying { retry, retries, delay_ms, error: error.into() }).await;
+    /// Whether the error is one to try again after, and how long the other side asks to wait.
+    fn asked(&self, error: &RunError<R::Error>) -> Option<Option<Duration>> {
+        match error {
+            RunError::Failed { error, .. } => (self.decide)(error),
+            RunError::TimedOut { .. } => Some(None),
+            RunError::Canceled { .. } | RunError::Panicked { .. } => None,
         }
     }
 }
@@ -150,16 +169,13 @@ where
                 Ok(output) => return Ok(output),
                 Err(error) => error,
             };
-            let Some(wait) = self.next_wait(cx, &error, retry) else { return Err(error.after_tries(retry)) };
+            let Some(asked) = self.asked(&error) else { return Err(error.after_tries(retry)) };
             let text = error.describe(|error| self.runner.describe_error(error));
-            self.announce(cx, &cx.redacted(&text), retry, wait).await;
+            if !self.policy.pause(cx, retry, asked, &text).await {
+                return Err(error.after_tries(retry));
+            }
             if let Some(resumed) = error.error().and_then(|error| self.runner.resume_after(&input, error)) {
                 input = resumed;
-            }
-            tokio::select! {
-                biased;
-                () = cx.canceled() => return Err(error.after_tries(retry)),
-                () = sleep(wait) => {}
             }
             retry = retry.saturating_add(1);
         }

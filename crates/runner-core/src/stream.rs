@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -49,6 +51,7 @@ type Running<T, E> = Pin<Box<dyn Future<Output = Ended<T, E>> + Send>>;
 pub struct RunStream<T, E> {
     events: mpsc::Receiver<RunEvent>,
     state: State<T, E>,
+    last_turn: Arc<AtomicBool>,
 }
 
 enum State<T, E> {
@@ -59,8 +62,19 @@ enum State<T, E> {
 }
 
 impl<T, E> RunStream<T, E> {
-    pub(crate) fn new(events: mpsc::Receiver<RunEvent>, run: Running<T, E>) -> Self {
-        Self { events, state: State::Running(run) }
+    pub(crate) fn new(
+        events: mpsc::Receiver<RunEvent>,
+        last_turn: Arc<AtomicBool>,
+        run: Running<T, E>,
+    ) -> Self {
+        Self { events, state: State::Running(run), last_turn }
+    }
+
+    /// Asks the run to stop once its turn is over; see
+    /// [`RunContext::cancel_after_turn`](crate::RunContext::cancel_after_turn). To stop it at once, drop the stream,
+    /// or ask by [`Activities::request_cancel`](agentexec_activity_core::Activities::request_cancel).
+    pub fn cancel_after_turn(&self) {
+        self.last_turn.store(true, Ordering::Relaxed);
     }
 
     /// The output, once the run is over; events that were not read are passed over.

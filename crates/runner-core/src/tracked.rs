@@ -68,8 +68,8 @@ impl<R: Run> Tracked<R> {
         R: 'static,
     {
         let (sink, events) = EventSink::channel();
-        let tracked = self.clone();
-        RunStream::new(events, Box::pin(async move { tracked.run_into(id, input, sink).await }))
+        let (tracked, last_turn) = (self.clone(), Arc::clone(sink.last_turn()));
+        RunStream::new(events, last_turn, Box::pin(async move { tracked.run_into(id, input, sink).await }))
     }
 }
 

@@ -58,6 +58,7 @@ fn every_event() -> Vec<(RunEvent, Value)> {
             json!({"type": "retrying", "retry": 1, "retries": 3, "delay_ms": 250, "error": "busy"}),
         ),
         (RunEvent::FellBack { error: "busy".into() }, json!({"type": "fell_back", "error": "busy"})),
+        (RunEvent::Untranslated { items: 2 }, json!({"type": "untranslated", "items": 2})),
         (RunEvent::Recovering { turns: 2 }, json!({"type": "recovering", "turns": 2})),
         (RunEvent::Retracted { turn: 1 }, json!({"type": "retracted", "turn": 1})),
         (
