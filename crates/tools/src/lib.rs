@@ -37,6 +37,7 @@
 mod arguments;
 mod context;
 mod function;
+mod media;
 mod output;
 mod report;
 pub mod schema;
@@ -46,8 +47,11 @@ mod tool;
 
 pub use context::ToolContext;
 pub use function::{tool, tool_with};
+pub use media::{Media, MediaData, MediaKind, MediaSource};
 pub use output::{IntoToolOutput, Json, ToolError, ToolOutput};
 pub use report::report_status;
 pub use set::{CallRequest, FatalToolError, ToolSet, ToolSetError};
 pub use spec::{NAME_LIMIT, ToolSpec};
-pub use tool::{DEFAULT_OUTPUT_LIMIT, DEFAULT_TIMEOUT, DynTool, Effect, Tool, ToolSettings};
+pub use tool::{
+    DEFAULT_MEDIA_LIMIT, DEFAULT_OUTPUT_LIMIT, DEFAULT_TIMEOUT, DynTool, Effect, Tool, ToolSettings,
+};

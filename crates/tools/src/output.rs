@@ -8,6 +8,8 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::media::Media;
+
 /// What the model reads as the answer of a tool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -16,17 +18,26 @@ pub struct ToolOutput {
     pub text: String,
     /// Whether it says that something went wrong. Told to models whose protocol has a flag for it.
     pub is_error: bool,
+    /// Images and files beside the text, for models that take them in the answers of tools.
+    pub media: Vec<Media>,
 }
 
 impl ToolOutput {
     /// An answer.
     pub fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_error: false }
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    /// Adds an image or a file.
+    #[must_use]
+    pub fn with(mut self, media: Media) -> Self {
+        self.media.push(media);
+        self
     }
 
     /// An answer that says what went wrong, for the model to act on.
     pub fn error(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_error: true }
+        Self { text: text.into(), is_error: true, media: Vec::new() }
     }
 
     /// An error that says nothing would pass for a success where the protocol has no flag for errors.
@@ -35,6 +46,19 @@ impl ToolOutput {
             self.text = format!("Tool '{name}' failed without a message.");
         }
         self
+    }
+
+    /// Media beyond `limit` bytes are not cut, since half an image is none: the model is told instead.
+    pub(crate) fn without_excess(self, name: &str, limit: usize) -> Self {
+        let bytes: usize = self.media.iter().map(Media::bytes).sum();
+        if bytes <= limit {
+            return self;
+        }
+        let (count, text) = (self.media.len(), &self.text);
+        let said = if text.is_empty() { String::new() } else { format!(" It said: {text}") };
+        Self::error(format!(
+            "Tool '{name}' answered with {count} images or files of {bytes} bytes; at most {limit} are passed on.{said}"
+        ))
     }
 
     /// Cuts the text to `limit` bytes, on a character boundary, and says so behind it.
@@ -111,7 +135,7 @@ impl fmt::Display for ToolError {
 
 impl StdError for ToolError {}
 
-/// What a tool may return: text, a number, a bool, nothing, JSON ([`Json`]), a [`ToolOutput`], or a `Result` of
+/// What a tool may return: text, a number, a bool, nothing, JSON ([`Json`]), [`Media`], a [`ToolOutput`], or a `Result` of
 /// these with any error that can be displayed.
 ///
 /// An error is shown to the model in its alternate form (`{:#}`), which for `anyhow` is the chain of causes. A
@@ -143,6 +167,12 @@ impl<T: Serialize> IntoToolOutput for Json<T> {
 impl IntoToolOutput for ToolOutput {
     fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
         Ok(self)
+    }
+}
+
+impl IntoToolOutput for Media {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::default().with(self))
     }
 }
 

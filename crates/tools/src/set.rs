@@ -158,7 +158,7 @@ impl ToolSet {
         let Some(tool) = self.get(&call.name) else {
             return Ok(ToolOutput::error(self.unknown(&call.name)));
         };
-        let (name, limit) = (&tool.spec().name, tool.settings().output_limit);
+        let (name, settings) = (&tool.spec().name, tool.settings());
         let answer = tokio::select! {
             biased;
             answer = run(tool, cx, call), if !cx.is_canceled() => answer,
@@ -168,7 +168,8 @@ impl ToolSet {
             Ok(output) => (output, false),
             Err(error) => (ToolOutput::error(error.message()), error.is_fatal()),
         };
-        let output = output.or_failed(name).cut(limit);
+        let output = output.or_failed(name).without_excess(name, settings.media_limit);
+        let output = output.cut(settings.output_limit);
         match fatal {
             true => Err(FatalToolError { name: name.clone(), message: output.text }),
             false => Ok(output),

@@ -20,6 +20,8 @@ use crate::spec::ToolSpec;
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
 /// The most bytes of an answer unless the tool says otherwise; the rest is cut.
 pub const DEFAULT_OUTPUT_LIMIT: usize = 100_000;
+/// The most bytes of the images and files of an answer, together, unless the tool says otherwise: 20 MiB.
+pub const DEFAULT_MEDIA_LIMIT: usize = 20 << 20;
 
 /// What carrying a call out twice would do. agentexec does not repeat calls that were answered; whoever resumes a
 /// run after a crash decides by this what to do with a call that may or may not have been carried out.
@@ -43,13 +45,20 @@ pub struct ToolSettings {
     pub timeout: Option<Duration>,
     /// The most bytes of an answer. Default: [`DEFAULT_OUTPUT_LIMIT`].
     pub output_limit: usize,
+    /// The most bytes of the images and files of an answer, together. Default: [`DEFAULT_MEDIA_LIMIT`].
+    pub media_limit: usize,
     /// What carrying a call out twice would do. Default: [`Effect::Once`].
     pub effect: Effect,
 }
 
 impl Default for ToolSettings {
     fn default() -> Self {
-        Self { timeout: Some(DEFAULT_TIMEOUT), output_limit: DEFAULT_OUTPUT_LIMIT, effect: Effect::default() }
+        Self {
+            timeout: Some(DEFAULT_TIMEOUT),
+            output_limit: DEFAULT_OUTPUT_LIMIT,
+            media_limit: DEFAULT_MEDIA_LIMIT,
+            effect: Effect::default(),
+        }
     }
 }
 
@@ -73,6 +82,14 @@ impl ToolSettings {
     #[must_use]
     pub fn output_limit(mut self, bytes: usize) -> Self {
         self.output_limit = bytes;
+        self
+    }
+
+    /// Sets the most bytes of the images and files of an answer, together; an answer with more becomes an error that
+    /// says so. Default: [`DEFAULT_MEDIA_LIMIT`].
+    #[must_use]
+    pub fn media_limit(mut self, bytes: usize) -> Self {
+        self.media_limit = bytes;
         self
     }
 
