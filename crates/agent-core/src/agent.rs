@@ -4,15 +4,21 @@ use std::fmt;
 use std::sync::Arc;
 
 use agentexec_tools::{DynTool, ToolSet, ToolSetError};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 
 use crate::model::{ModelSettings, ToolChoice};
-use crate::transcript::Transcript;
+use crate::output::OutputFormat;
+use crate::transcript::{ToolOutputItem, Transcript, UserItem};
 use crate::turn_loop::{LoopState, TurnRules};
 
 /// How many turns an agent has unless it or the runner says otherwise.
 pub const DEFAULT_MAX_TURNS: u32 = 10;
 /// How many turns an agent has to wrap up unless it says otherwise.
 pub const DEFAULT_RECOVERY_TURNS: u32 = 5;
+
+/// The name of the tool by which an agent reports how it goes: it stays while the agent wraps up, and ends no run.
+pub(crate) const REPORT_TOOL: &str = "report_activity";
 
 /// What happens when an agent has used all its turns and still asks for tools.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +43,32 @@ impl OnMaxTurns {
     #[must_use]
     pub fn recover() -> Self {
         Self::Recover { turns: DEFAULT_RECOVERY_TURNS, prompt: None }
+    }
+}
+
+/// What happens when tools have answered. A tool that reports how it goes (`report_activity`) and one that
+/// answered with an error never end a run: the model is asked again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnToolUse {
+    /// The model is asked again, with what they answered.
+    #[default]
+    RunAgain,
+    /// The run completes with what the first tool of the turn answered.
+    Stop,
+    /// The run completes with what the first of these tools answered; after others the model is asked again.
+    StopAt(Vec<String>),
+}
+
+impl OnToolUse {
+    /// Whether the run ends with this answer.
+    pub(crate) fn ends_with(&self, answer: &ToolOutputItem) -> bool {
+        let named = match self {
+            Self::RunAgain => false,
+            Self::Stop => true,
+            Self::StopAt(names) => names.contains(&answer.name),
+        };
+        named && !answer.is_error && answer.name != REPORT_TOOL
     }
 }
 
@@ -68,6 +100,9 @@ struct Definition {
     settings: ModelSettings,
     max_turns: Option<u32>,
     on_max_turns: Option<OnMaxTurns>,
+    on_tool_use: OnToolUse,
+    accept_truncated: bool,
+    output: Option<OutputFormat>,
 }
 
 impl Agent {
@@ -82,6 +117,9 @@ impl Agent {
             settings: ModelSettings::default(),
             max_turns: None,
             on_max_turns: None,
+            on_tool_use: OnToolUse::default(),
+            accept_truncated: false,
+            output: None,
         };
         Self { definition: Arc::new(definition) }
     }
@@ -146,10 +184,50 @@ impl Agent {
         self.change(|agent| agent.on_max_turns = Some(policy))
     }
 
-    /// What a run begins with: what the user says.
+    /// Sets what happens when tools have answered. Default: the model is asked again.
     #[must_use]
-    pub fn input(&self, text: impl Into<String>) -> AgentInput {
-        self.resume(Transcript::from_user(text))
+    pub fn on_tool_use(self, policy: OnToolUse) -> Self {
+        self.change(|agent| agent.on_tool_use = policy)
+    }
+
+    /// Sets whether an answer that the limit of output tokens cut off is taken as it is; the run then completes
+    /// with [`Finish::Truncated`](crate::Finish::Truncated). A tool call that was cut off is never carried out,
+    /// and an answer of a certain form ([`output`](Self::output)) is never taken cut off. Default: the run fails.
+    #[must_use]
+    pub fn accept_truncated(self, accept: bool) -> Self {
+        self.change(|agent| agent.accept_truncated = accept)
+    }
+
+    /// Sets the form of the final answer: that of `T`, as JSON. The provider is told its schema. An answer that
+    /// does not fit is asked for once more, with what is wrong with it, which takes a turn; then the run fails
+    /// with [`AgentErrorKind::Output`](crate::AgentErrorKind::Output). [`AgentRun::parse`](crate::AgentRun::parse)
+    /// gives the value. Default: any text.
+    #[must_use]
+    pub fn output<T: DeserializeOwned + JsonSchema>(self) -> Self {
+        self.output_format(OutputFormat::of::<T>())
+    }
+
+    /// Sets the form of the final answer, as [`output`](Self::output) does, to one that is no type.
+    #[must_use]
+    pub fn output_format(self, format: OutputFormat) -> Self {
+        self.change(|agent| agent.output = Some(format))
+    }
+
+    /// What a run begins with: what the user says, as text or, with images and files, in
+    /// [`Part`](crate::transcript::Part)s.
+    ///
+    /// ```
+    /// use agentexec_agent_core::Agent;
+    /// use agentexec_agent_core::transcript::{Media, Part};
+    ///
+    /// let agent = Agent::new("Critic");
+    /// let in_words = agent.input("What do you think of the Mona Lisa?");
+    /// let shown = agent.input([Part::text("What is this?"), Media::image_url("https://example.com/a.png").into()]);
+    /// # assert_eq!(shown.transcript().items().len(), in_words.transcript().items().len());
+    /// ```
+    #[must_use]
+    pub fn input(&self, said: impl Into<UserItem>) -> AgentInput {
+        self.resume(Transcript::from_user(said))
     }
 
     /// A run that goes on from a transcript, for example that of an error, or of a run whose user has an answer to
@@ -192,6 +270,10 @@ impl Agent {
         &self.definition.tool_choice
     }
 
+    pub(crate) fn format(&self) -> Option<&OutputFormat> {
+        self.definition.output.as_ref()
+    }
+
     pub(crate) fn model_settings(&self) -> &ModelSettings {
         &self.definition.settings
     }
@@ -205,6 +287,9 @@ impl Agent {
                 .on_max_turns
                 .clone()
                 .unwrap_or_else(|| default.on_max_turns.clone()),
+            on_tool_use: self.definition.on_tool_use.clone(),
+            accept_truncated: self.definition.accept_truncated,
+            output: self.definition.output.clone(),
         }
     }
 }

@@ -26,7 +26,8 @@ pub(crate) async fn carry_out(
                 output
             }
         };
-        items.push(ToolOutputItem { call_id, name, output: output.text, is_error: output.is_error });
+        let ToolOutput { text: output, is_error, media, .. } = output;
+        items.push(ToolOutputItem { call_id, name, output, is_error, media });
     }
     (items, fatal)
 }

@@ -1,11 +1,12 @@
 //! The engine: a model, the turn loop, and the tools of an agent, driven inside a run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use agentexec_runner_core::{RunContext, RunEvent, Runner};
+use agentexec_runner_core::{Retry, RunContext, RunEvent, Runner};
 use agentexec_tools::{CallRequest, ToolSet};
 
-use crate::agent::{Agent, AgentInput, DEFAULT_MAX_TURNS, OnMaxTurns};
+use crate::agent::{Agent, AgentInput, DEFAULT_MAX_TURNS, OnMaxTurns, REPORT_TOOL};
 use crate::calls::carry_out;
 use crate::error::{AgentError, AgentErrorKind};
 use crate::model::{Model, ModelRequest, ToolChoice};
@@ -16,11 +17,11 @@ use crate::turn_loop::{Step, TurnLoop, TurnRules};
 /// How many tools of one turn run at the same time unless the runner says otherwise.
 pub const DEFAULT_PARALLEL_TOOLS: usize = 8;
 
+/// How often a response that broke off is asked for again unless the runner says otherwise.
+pub const DEFAULT_TURN_RETRIES: u32 = 2;
+
 /// The most that progress which was computed from turns says: the rest is for the final answer.
 const AUTOMATIC_PROGRESS_LIMIT: u32 = 90;
-
-/// The name of the tool that stays when an agent wraps up.
-const REPORT_TOOL: &str = "report_activity";
 
 /// Carries agents out with a model. `OpenAiRunner` and `ClaudeRunner` are this with their model.
 ///
@@ -40,6 +41,7 @@ pub struct AgentRunner {
     rules: TurnRules,
     parallel_tools: usize,
     automatic_progress: bool,
+    turn_retry: Retry,
 }
 
 impl AgentRunner {
@@ -47,9 +49,12 @@ impl AgentRunner {
     pub fn new(model: impl Model) -> Self {
         Self {
             model: Arc::new(model),
-            rules: TurnRules { max_turns: DEFAULT_MAX_TURNS, on_max_turns: OnMaxTurns::Fail },
+            rules: TurnRules::new(DEFAULT_MAX_TURNS, OnMaxTurns::Fail),
             parallel_tools: DEFAULT_PARALLEL_TOOLS,
             automatic_progress: true,
+            turn_retry: Retry::times(DEFAULT_TURN_RETRIES)
+                .base(Duration::from_millis(500))
+                .longest(Duration::from_secs(8)),
         }
     }
 
@@ -86,6 +91,16 @@ impl AgentRunner {
         self
     }
 
+    /// Sets how often a response that broke off is asked for again: its stream was cut, went silent or ended in
+    /// an error that may go away. What was streamed of it is [retracted](RunEvent::Retracted). Requests that were
+    /// never answered are the transport's to try again. Default: [`DEFAULT_TURN_RETRIES`] for each turn, from half
+    /// a second on, at most 8 seconds apart; `Retry::times(0)` never asks again.
+    #[must_use]
+    pub fn turn_retry(mut self, policy: Retry) -> Self {
+        self.turn_retry = policy;
+        self
+    }
+
     /// The model.
     #[must_use]
     pub fn model(&self) -> &Arc<dyn Model> {
@@ -100,11 +115,19 @@ impl AgentRunner {
         turns: &mut TurnLoop,
     ) -> Result<Finish, AgentErrorKind> {
         let tools = agent.tool_set()?;
+        let foreign = turns.state().transcript.foreign_to(self.model.protocol());
+        if foreign > 0 {
+            cx.emit(RunEvent::Untranslated { items: foreign }).await;
+        }
         loop {
             let was_recovering = turns.turns_to_recover().is_some();
             match turns.step(&cx.prompts().wrap_up)? {
                 Step::Done(finish) => return Ok(finish),
                 Step::CallModel { .. } if cx.is_canceled() => return Err(AgentErrorKind::Stopped),
+                Step::CallModel { turn, .. } if cx.is_last_turn() && turn > 1 => {
+                    cx.cancel("it was asked to stop after its turn");
+                    return Err(AgentErrorKind::Stopped);
+                }
                 Step::CallModel { turn, wrap_up } => {
                     if let (false, Some(left)) = (was_recovering, turns.turns_to_recover()) {
                         cx.emit(RunEvent::Recovering { turns: left }).await;
@@ -136,10 +159,12 @@ impl AgentRunner {
         request.tools = tools.specs();
         request.tool_choice = if free { reset(agent.chosen_tool()) } else { agent.chosen_tool() };
         request.settings = agent.model_settings();
-        let (response, told) = respond(cx, &*self.model, request, turn).await?;
+        request.output = agent.format();
+        let (response, told) = respond(cx, &*self.model, request, turn, &self.turn_retry).await?;
         let usage = response.usage;
+        let reasked = turns.reasked();
         let taken = turns.responded(response);
-        if told && taken.is_err() {
+        if told && (taken.is_err() || turns.reasked() > reasked) {
             cx.emit(RunEvent::Retracted { turn }).await;
         }
         if taken.is_err() || !turns.state().asks_for_tools() {
@@ -209,20 +234,17 @@ impl Runner for AgentRunner {
         let AgentInput { agent, state } = input;
         let mut turns = TurnLoop::new(agent.rules(&self.rules), state);
         let ended = self.drive(cx, &agent, &mut turns).await;
-        let state = turns.into_state();
         let finish = match ended {
             Ok(finish) => finish,
-            Err(kind) => return Err(AgentError::new(kind, state)),
+            Err(kind) => return Err(AgentError::new(kind, turns.into_state())),
         };
         if finish == Finish::MaxTurns
             && let Some(activities) = cx.activities()
         {
             cx.complete_with(activities.messages().max_turns.as_str());
         }
-        let output = match finish {
-            Finish::MaxTurns => state.transcript.last_text(),
-            Finish::Final | Finish::Recovered => state.transcript.final_text(),
-        };
+        let output = turns.output(finish);
+        let state = turns.into_state();
         Ok(AgentRun { output, finish, transcript: state.transcript, turns: state.turns })
     }
 

@@ -51,6 +51,16 @@ pub enum AgentErrorKind {
         /// The text until then.
         partial: String,
     },
+    /// The final answer does not have the form that was asked for, also after it was asked for again.
+    #[error("the model's answer is not a {format}: {error}")]
+    Output {
+        /// The name of the form.
+        format: String,
+        /// What is wrong with the answer.
+        error: OutputError,
+        /// The answer.
+        text: String,
+    },
     /// A tool declared its error fatal.
     #[error(transparent)]
     FatalTool(#[from] FatalToolError),
@@ -60,6 +70,18 @@ pub enum AgentErrorKind {
     /// The run was asked to stop.
     #[error("the agent was stopped before it finished")]
     Stopped,
+}
+
+/// Why an answer does not have the form that was asked for. It says what is wrong and where, and may cite a
+/// word or a number of the answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct OutputError(String);
+
+impl OutputError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
 }
 
 fn out_of_turns(max_turns: u32, wrap_up: u32) -> String {

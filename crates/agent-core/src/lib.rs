@@ -39,16 +39,18 @@ mod engine;
 mod error;
 pub mod model;
 mod outcome;
+mod output;
 mod respond;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod transcript;
 mod turn_loop;
 
-pub use agent::{Agent, AgentInput, DEFAULT_MAX_TURNS, DEFAULT_RECOVERY_TURNS, OnMaxTurns};
-pub use engine::{AgentRunner, DEFAULT_PARALLEL_TOOLS};
-pub use error::{AgentError, AgentErrorKind};
+pub use agent::{Agent, AgentInput, DEFAULT_MAX_TURNS, DEFAULT_RECOVERY_TURNS, OnMaxTurns, OnToolUse};
+pub use engine::{AgentRunner, DEFAULT_PARALLEL_TOOLS, DEFAULT_TURN_RETRIES};
+pub use error::{AgentError, AgentErrorKind, OutputError};
 pub use model::{Model, ModelError, ModelErrorKind, ModelEvent, ModelRequest, ModelResponse, ModelSettings};
 pub use outcome::{AgentRun, Finish, TurnReport};
+pub use output::OutputFormat;
 pub use transcript::{Item, Transcript};
 pub use turn_loop::{LoopState, STATE_VERSION, Step, TurnLoop, TurnRules};

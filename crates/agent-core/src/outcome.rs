@@ -1,15 +1,18 @@
 //! What a run of an agent gives.
 
 use agentexec_runner_core::Usage;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::error::OutputError;
+use crate::output;
 use crate::transcript::Transcript;
 
 /// What a run of an agent gives.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AgentRun {
-    /// The agent's answer.
+    /// The agent's answer; where the run ended with a tool ([`Finish::Tool`]), what that answered.
     pub output: String,
     /// How the run came to its end.
     pub finish: Finish,
@@ -25,6 +28,15 @@ impl AgentRun {
     pub fn usage(&self) -> Usage {
         self.turns.iter().map(|turn| turn.usage).sum()
     }
+
+    /// The output as a value. For an agent with [`Agent::output`](crate::Agent::output) of the same type it
+    /// succeeds, unless the run ended before the final answer (see [`finish`](Self::finish)).
+    ///
+    /// # Errors
+    /// What is wrong with the output, and where.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, OutputError> {
+        output::parse(&self.output)
+    }
 }
 
 /// How a run came to a good end.
@@ -38,6 +50,11 @@ pub enum Finish {
     MaxTurns,
     /// The turns were used up, and the model wrapped up.
     Recovered,
+    /// A tool answered with which the run was to end ([`OnToolUse`](crate::OnToolUse)).
+    Tool,
+    /// The limit of output tokens cut the answer off, and the agent takes such answers
+    /// ([`Agent::accept_truncated`](crate::Agent::accept_truncated)).
+    Truncated,
 }
 
 /// One turn: one response of the model.

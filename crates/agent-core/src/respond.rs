@@ -1,6 +1,8 @@
 //! One response of a model: its stream, told as run events, down to the whole.
 
-use agentexec_runner_core::{RunContext, RunEvent};
+use std::time::Duration;
+
+use agentexec_runner_core::{Retry, RunContext, RunEvent};
 use futures_util::StreamExt;
 use tokio::task::coop::consume_budget;
 
@@ -8,23 +10,48 @@ use crate::error::AgentErrorKind;
 use crate::model::{Model, ModelError, ModelErrorKind, ModelEvent, ModelRequest, ModelResponse};
 
 /// Asks the model and tells what it streams, and whether it streamed anything. When the response fails or the
-/// run is stopped, what was told is retracted.
+/// run is stopped, what was told is retracted. A response that had begun and broke off is asked for again, as the
+/// policy says; one that never began was tried often enough by whoever carried the request.
 pub(crate) async fn respond(
     cx: &RunContext,
     model: &dyn Model,
     request: ModelRequest<'_>,
     turn: u32,
+    retries: &Retry,
 ) -> Result<(ModelResponse, bool), AgentErrorKind> {
-    let mut told = false;
-    let response = tokio::select! {
-        biased;
-        () = cx.canceled() => Err(AgentErrorKind::Stopped),
-        response = fold(cx, model, request, &mut told) => response.map_err(AgentErrorKind::Model),
-    };
-    if told && response.is_err() {
-        cx.emit(RunEvent::Retracted { turn }).await;
+    for retry in 1_u32.. {
+        let mut told = false;
+        let response = tokio::select! {
+            biased;
+            () = cx.canceled() => Err(AgentErrorKind::Stopped),
+            response = fold(cx, model, request, &mut told) => response.map_err(AgentErrorKind::Model),
+        };
+        let error = match response {
+            Ok(response) => return Ok((response, told)),
+            Err(error) => error,
+        };
+        if told {
+            cx.emit(RunEvent::Retracted { turn }).await;
+        }
+        match &error {
+            AgentErrorKind::Model(broken) if broke_off(broken, told) => {
+                if !retries.pause(cx, retry, broken.retry_after(), &broken.to_string()).await {
+                    return Err(error);
+                }
+            }
+            _ => return Err(error),
+        }
     }
-    response.map(|response| (response, told))
+    Err(AgentErrorKind::Stopped)
+}
+
+/// Whether the response had begun and may come whole the next time. A request that was given up was sent again often
+/// enough.
+fn broke_off(error: &ModelError, told: bool) -> bool {
+    let answered = error.status().is_some_and(|status| (200..300).contains(&status));
+    error.is_retryable()
+        && error.tries().is_none()
+        && (told || answered || error.kind() == ModelErrorKind::StreamCut)
 }
 
 async fn fold(
@@ -37,6 +64,10 @@ async fn fold(
     while let Some(event) = events.next().await {
         let event = match event? {
             ModelEvent::Completed(response) => return Ok(*response),
+            ModelEvent::Retrying { retry, retries, delay, error } => {
+                say_retry(cx, (retry, retries), delay, &error).await;
+                continue;
+            }
             ModelEvent::TextDelta(text) => RunEvent::TextDelta { text },
             ModelEvent::ReasoningDelta(text) => RunEvent::ReasoningDelta { text },
             ModelEvent::ToolCallStarted { call_id, name } => RunEvent::ToolCallStarted { call_id, name },
@@ -49,4 +80,12 @@ async fn fold(
     }
     let message = format!("the answer of {} ended before it was complete", model.id());
     Err(ModelError::new(ModelErrorKind::StreamCut, message))
+}
+
+/// What a retry of the engine's own says too. Nothing was told of the response, so nothing is retracted.
+async fn say_retry(cx: &RunContext, (retry, retries): (u32, u32), delay: Duration, error: &str) {
+    let error = cx.redacted(error);
+    cx.note(format!("Retry {retry}/{retries}: {error}")).await;
+    let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+    cx.emit(RunEvent::Retrying { retry, retries, delay_ms, error }).await;
 }

@@ -24,6 +24,7 @@ use crate::model::{
     Model, ModelError, ModelErrorKind, ModelEvent, ModelRequest, ModelResponse, ModelSettings, StopReason,
     ToolChoice,
 };
+use crate::output::OutputFormat;
 use crate::transcript::{Item, ToolCall, Transcript};
 
 /// A model that answers with the next turn of a script, and remembers what it was asked. Clones share both.
@@ -57,6 +58,8 @@ pub struct Asked {
     pub tool_choice: ToolChoice,
     /// Sampling and limits.
     pub settings: ModelSettings,
+    /// The form of the final answer.
+    pub output: Option<OutputFormat>,
 }
 
 impl ScriptedModel {
@@ -222,6 +225,7 @@ impl Model for ScriptedModel {
             tools: request.tools.iter().map(|tool| tool.name.clone()).collect(),
             tool_choice: request.tool_choice.clone(),
             settings: request.settings.clone(),
+            output: request.output.cloned(),
         });
         let Some(turn) = script.turns.pop_front() else {
             let message = format!("the script ended after {} requests", script.requests.len() - 1);

@@ -17,6 +17,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
+pub use agentexec_tools::{Media, MediaData, MediaKind, MediaSource};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -40,9 +41,9 @@ impl Default for Transcript {
 }
 
 impl Transcript {
-    /// A transcript that opens with what the user said.
-    pub fn from_user(text: impl Into<String>) -> Self {
-        Self { version: TRANSCRIPT_VERSION, items: vec![Item::user(text)] }
+    /// A transcript that opens with what the user said: text, or [`Part`]s.
+    pub fn from_user(said: impl Into<UserItem>) -> Self {
+        Self { version: TRANSCRIPT_VERSION, items: vec![Item::user(said)] }
     }
 
     /// The items, oldest first.
@@ -86,6 +87,18 @@ impl Transcript {
             }
         }
         open.into_iter()
+    }
+
+    /// How many items a model cannot be shown since they belong to another provider: reasoning, and items of kinds
+    /// that only their provider knows.
+    pub(crate) fn foreign_to(&self, protocol: &str) -> u32 {
+        let is_foreign = |raw: &Raw| !protocol.is_empty() && raw.protocol != protocol && !raw.is_note();
+        let foreign = self.items.iter().filter(|item| match item {
+            Item::Reasoning(reasoning) => reasoning.raw.as_ref().is_some_and(is_foreign),
+            Item::Opaque(raw) => is_foreign(raw),
+            _ => false,
+        });
+        u32::try_from(foreign.count()).unwrap_or(u32::MAX)
     }
 
     /// The text of the newest assistant items: those after the last user item or tool output.
@@ -157,9 +170,9 @@ pub enum Item {
 }
 
 impl Item {
-    /// What the user said.
-    pub fn user(text: impl Into<String>) -> Self {
-        Self::User(UserItem { content: vec![Part::text(text)] })
+    /// What the user said: text, or [`Part`]s.
+    pub fn user(said: impl Into<UserItem>) -> Self {
+        Self::User(said.into())
     }
 
     /// Text that the model answered, without a provider's own form.
@@ -198,12 +211,58 @@ pub enum Part {
         /// The text.
         text: String,
     },
+    /// An image or a file.
+    Media {
+        /// It.
+        media: Media,
+    },
 }
 
 impl Part {
     /// A text part.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text { text: text.into() }
+    }
+}
+
+impl From<Media> for Part {
+    fn from(media: Media) -> Self {
+        Self::Media { media }
+    }
+}
+
+impl From<&str> for Part {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<String> for Part {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+/// What is said in one part.
+impl<P: Into<Part>> From<P> for UserItem {
+    fn from(part: P) -> Self {
+        Self { content: vec![part.into()] }
+    }
+}
+
+/// What is said in several parts; none is taken as an empty text.
+impl From<Vec<Part>> for UserItem {
+    fn from(mut content: Vec<Part>) -> Self {
+        if content.is_empty() {
+            content.push(Part::text(""));
+        }
+        Self { content }
+    }
+}
+
+impl<const N: usize> From<[Part; N]> for UserItem {
+    fn from(content: [Part; N]) -> Self {
+        Vec::from(content).into()
     }
 }
 
@@ -253,7 +312,34 @@ pub struct ToolOutputItem {
     /// Whether the text says that something went wrong. Sent to providers that have a flag for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_error: bool,
+    /// Images and files beside the text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<Media>,
 }
+
+impl ToolOutputItem {
+    /// An output of text.
+    pub fn new(call_id: impl Into<String>, name: impl Into<String>, output: impl Into<String>) -> Self {
+        let (call_id, name, output) = (call_id.into(), name.into(), output.into());
+        Self { call_id, name, output, is_error: false, media: Vec::new() }
+    }
+
+    /// The same, saying that something went wrong.
+    #[must_use]
+    pub fn failed(self) -> Self {
+        Self { is_error: true, ..self }
+    }
+
+    /// The same with an image or a file beside the text.
+    #[must_use]
+    pub fn with(mut self, media: Media) -> Self {
+        self.media.push(media);
+        self
+    }
+}
+
+/// What the protocol of a note ends with.
+const NOTE: &str = "#note";
 
 /// An item in the form of the provider that made it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -270,10 +356,29 @@ impl Raw {
         Self { protocol: protocol.into(), value }
     }
 
+    /// What a model of `protocol` notes for itself in an [`Item::Opaque`], beside what was said: the id that the
+    /// provider gave a response, for example. It never goes back as an item, and nothing is lost where it cannot be
+    /// read.
+    pub fn note(protocol: impl Into<String>, value: Value) -> Self {
+        Self { protocol: protocol.into() + NOTE, value }
+    }
+
     /// The value when it belongs to `protocol`.
     #[must_use]
     pub fn of(&self, protocol: &str) -> Option<&Value> {
         (self.protocol == protocol).then_some(&self.value)
+    }
+
+    /// The value when it is a [note](Self::note) of `protocol`.
+    #[must_use]
+    pub fn note_of(&self, protocol: &str) -> Option<&Value> {
+        (self.protocol.strip_suffix(NOTE) == Some(protocol)).then_some(&self.value)
+    }
+
+    /// Whether it is a [note](Self::note), of whatever protocol.
+    #[must_use]
+    pub fn is_note(&self) -> bool {
+        self.protocol.ends_with(NOTE)
     }
 }
 
@@ -286,12 +391,7 @@ mod tests {
     }
 
     fn output(id: &str) -> Item {
-        Item::ToolOutput(ToolOutputItem {
-            call_id: id.into(),
-            name: "add".into(),
-            output: "3".into(),
-            is_error: false,
-        })
+        Item::ToolOutput(ToolOutputItem::new(id, "add", "3"))
     }
 
     #[test]
@@ -308,6 +408,33 @@ mod tests {
             [call("a"), output("a"), call("b"), call("a"), call("a"), output("a")].into_iter().collect();
         let open: Vec<_> = transcript.placed_open_calls().map(|(place, call)| (place, &*call.id)).collect();
         assert_eq!(open, [(1, "b"), (3, "a")]);
+    }
+
+    #[test]
+    fn what_only_another_provider_can_read_is_counted() {
+        let thought = |raw| {
+            Item::Reasoning(ReasoningItem { text: String::new(), raw: Some(Raw::new(raw, Value::Null)) })
+        };
+        let transcript: Transcript = [
+            Item::user("go"),
+            thought("one"),
+            thought("two"),
+            Item::Reasoning(ReasoningItem { text: "Hm".into(), raw: None }),
+            Item::Opaque(Raw::new("one", Value::Null)),
+            Item::Opaque(Raw::note("one", Value::Null)),
+            Item::Assistant(AssistantItem { text: "Hi".into(), raw: Some(Raw::new("one", Value::Null)) }),
+        ]
+        .into_iter()
+        .collect();
+        let counts = ["one", "two", "three", ""].map(|protocol| transcript.foreign_to(protocol));
+        assert_eq!(counts, [1, 2, 3, 0]);
+    }
+
+    #[test]
+    fn a_note_is_read_by_its_own_protocol_and_is_no_item_of_it() {
+        let note = Raw::note("one", Value::from("resp_1"));
+        assert_eq!((note.note_of("one"), note.of("one")), (Some(&Value::from("resp_1")), None));
+        assert_eq!((note.note_of("two"), Raw::new("one", Value::Null).note_of("one")), (None, None));
     }
 
     #[test]

@@ -20,32 +20,43 @@ use agentexec_runner_core::Usage;
 use agentexec_tools::CallRequest;
 use serde::{Deserialize, Serialize};
 
-use crate::agent::OnMaxTurns;
+use crate::agent::{OnMaxTurns, OnToolUse};
 use crate::error::AgentErrorKind;
 use crate::model::{ModelResponse, StopReason};
 use crate::outcome::{Finish, TurnReport};
+use crate::output::OutputFormat;
 use crate::transcript::{Item, ToolCall, ToolOutputItem, Transcript};
 
 /// The version of a stored state. It grows when an older reader would misunderstand a newer state.
 pub const STATE_VERSION: u32 = 1;
 
-/// How many turns there are, and what happens when they are used up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How many turns there are, and when a run is over.
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TurnRules {
     /// How many responses of the model a run may take.
     pub max_turns: u32,
     /// What happens when they are used up and the model still asks for tools.
     pub on_max_turns: OnMaxTurns,
+    /// What happens when tools have answered.
+    pub on_tool_use: OnToolUse,
+    /// Whether an answer that was cut off is taken as it is.
+    pub accept_truncated: bool,
+    /// The form that the final answer must have.
+    pub output: Option<OutputFormat>,
 }
 
 impl TurnRules {
-    /// So many turns, and this when they are used up.
+    /// So many turns, and this when they are used up; everything else as an agent has it that says nothing of it.
     #[must_use]
     pub fn new(max_turns: u32, on_max_turns: OnMaxTurns) -> Self {
-        Self { max_turns, on_max_turns }
+        let on_tool_use = OnToolUse::default();
+        Self { max_turns, on_max_turns, on_tool_use, accept_truncated: false, output: None }
     }
 }
+
+/// How often an answer that does not have the form that was asked for is asked for again.
+const REASKS: u32 = 1;
 
 /// Where a run stands between two steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +74,9 @@ pub struct LoopState {
     phase: Phase,
     /// How many turns are left for wrapping up, once that has begun.
     recovering: Option<u32>,
+    /// How often the final answer was asked for again, since it did not have its form.
+    #[serde(default)]
+    reasked: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +86,10 @@ enum Phase {
     Ask,
     /// It has said its last word.
     Final,
+    /// A tool that ends the run has answered.
+    Tool,
+    /// Its last word was cut off.
+    Truncated,
 }
 
 fn known_version<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
@@ -95,6 +113,7 @@ impl LoopState {
             counted: 0,
             phase: Phase::Ask,
             recovering: None,
+            reasked: 0,
         }
     }
 
@@ -118,6 +137,7 @@ impl LoopState {
     pub(crate) fn with_fresh_limit(mut self) -> Self {
         self.counted = 0;
         self.recovering = None;
+        self.reasked = 0;
         self
     }
 }
@@ -181,6 +201,12 @@ impl TurnLoop {
         self.state.recovering
     }
 
+    /// How often the final answer was asked for again, since it did not have the form that was asked for.
+    #[must_use]
+    pub fn reasked(&self) -> u32 {
+        self.state.reasked
+    }
+
     /// The number of the turn that the model is asked for next, or was asked for last.
     #[must_use]
     pub fn next_turn(&self) -> u32 {
@@ -198,9 +224,12 @@ impl TurnLoop {
         if !calls.is_empty() {
             return Ok(Step::CallTools { calls });
         }
-        if self.state.phase == Phase::Final {
-            let recovered = self.state.recovering.is_some();
-            return Ok(Step::Done(if recovered { Finish::Recovered } else { Finish::Final }));
+        match self.state.phase {
+            Phase::Ask => {}
+            Phase::Tool => return Ok(Step::Done(Finish::Tool)),
+            Phase::Truncated => return Ok(Step::Done(Finish::Truncated)),
+            Phase::Final if self.state.recovering.is_some() => return Ok(Step::Done(Finish::Recovered)),
+            Phase::Final => return Ok(Step::Done(Finish::Final)),
         }
         match self.state.recovering {
             Some(0) => return Err(self.out_of_turns()),
@@ -238,16 +267,21 @@ impl TurnLoop {
 
     /// Takes the model's response into the transcript, and what it cost into the turns.
     ///
+    /// A final answer that does not have the form that was asked for is followed by what is wrong with it, in the
+    /// user's place, and the model is asked again.
+    ///
     /// # Errors
     /// When the response is not one to go on from: a refusal, a response that was cut off, or one that a filter
     /// stopped. Nothing of it gets into the transcript and it does not count against the limit of turns, so its
     /// tool calls are not run and whoever goes on asks the same again: providers refuse a transcript that ends in
-    /// half an answer. Its text is in the error.
+    /// half an answer. Its text is in the error. Also when the final answer does not have its form again; then it
+    /// is in the transcript.
     pub fn responded(&mut self, response: ModelResponse) -> Result<(), AgentErrorKind> {
         let ModelResponse { items, stop, usage, model, request_id } = response;
-        let unusable = unusable(&stop, &items);
-        let items = if unusable.is_none() { items } else { Vec::new() };
         let calls = items.iter().filter(|item| matches!(item, Item::ToolCall(_))).count();
+        let accepted = stop == StopReason::MaxTokens && self.accepts_truncated(calls);
+        let unusable = if accepted { None } else { unusable(&stop, &items) };
+        let calls = if unusable.is_none() { calls } else { 0 };
         let mut report = TurnReport::new(usage, u32::try_from(calls).unwrap_or(u32::MAX));
         (report.model, report.request_id) = (model, request_id);
         self.state.turns.push(report);
@@ -257,15 +291,78 @@ impl TurnLoop {
         self.state.counted = self.state.counted.saturating_add(1);
         self.state.recovering = self.state.recovering.map(|left| left.saturating_sub(1));
         self.state.transcript.extend(items);
-        let goes_on = calls > 0 || stop == StopReason::Pause;
-        self.state.phase = if goes_on { Phase::Ask } else { Phase::Final };
+        self.state.phase = match stop {
+            _ if calls > 0 => Phase::Ask,
+            StopReason::Pause => Phase::Ask,
+            StopReason::MaxTokens => Phase::Truncated,
+            _ => Phase::Final,
+        };
+        self.check_form()
+    }
+
+    fn accepts_truncated(&self, calls: usize) -> bool {
+        self.rules.accept_truncated && self.rules.output.is_none() && calls == 0
+    }
+
+    /// Asks again when the final answer does not have its form.
+    fn check_form(&mut self) -> Result<(), AgentErrorKind> {
+        let Some(format) = self.rules.output.as_ref().filter(|_| self.state.phase == Phase::Final) else {
+            return Ok(());
+        };
+        let text = self.state.transcript.final_text();
+        let Err(error) = format.admits(&text) else { return Ok(()) };
+        let gives_up = self.state.reasked >= REASKS || self.is_last_turn();
+        // Also when the run ends with it: whoever goes on from here asks again, and is told what is wrong.
+        self.state.reasked += 1;
+        self.state.phase = Phase::Ask;
+        self.state.transcript.push(Item::user(format!(
+            "Your answer does not have the required form: {error}. Answer again, with nothing but JSON that fits \
+             the schema."
+        )));
+        if gives_up {
+            return Err(AgentErrorKind::Output { format: format.name().to_owned(), error, text });
+        }
         Ok(())
+    }
+
+    /// Whether the model is not to be asked again, whatever the newest response says.
+    fn is_last_turn(&self) -> bool {
+        let recovers = matches!(self.rules.on_max_turns, OnMaxTurns::Recover { .. });
+        match self.state.recovering {
+            Some(left) => left == 0,
+            None => self.state.counted >= self.rules.max_turns && !recovers,
+        }
     }
 
     /// Takes the answers of tools into the transcript. Calls that it leaves open come with the next
     /// [`step`](Self::step) again.
     pub fn answered(&mut self, outputs: impl IntoIterator<Item = ToolOutputItem>) {
         self.state.transcript.extend(outputs.into_iter().map(Item::ToolOutput));
+        // While it wraps up, the only tool is the one that ends no run.
+        if self.ending_answer().is_some() {
+            self.state.phase = Phase::Tool;
+        }
+    }
+
+    /// What the tool answered with which the run is to end: the first in the newest turn.
+    fn ending_answer(&self) -> Option<&ToolOutputItem> {
+        let newest =
+            self.state.transcript.items().rsplit(|item| !matches!(item, Item::ToolOutput(_))).next()?;
+        newest.iter().find_map(|item| match item {
+            Item::ToolOutput(answer) if self.rules.on_tool_use.ends_with(answer) => Some(answer),
+            _ => None,
+        })
+    }
+
+    /// What a run that came to this end has to say.
+    #[must_use]
+    pub fn output(&self, finish: Finish) -> String {
+        let transcript = &self.state.transcript;
+        match finish {
+            Finish::MaxTurns => transcript.last_text(),
+            Finish::Tool => self.ending_answer().map(|answer| answer.output.clone()).unwrap_or_default(),
+            Finish::Final | Finish::Recovered | Finish::Truncated => transcript.final_text(),
+        }
     }
 }
 

@@ -79,6 +79,7 @@ struct Details {
     retry_after: Option<Duration>,
     body: Option<String>,
     retryable: Option<bool>,
+    tries: Option<u32>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -130,6 +131,13 @@ impl ModelError {
         self
     }
 
+    /// Adds how often the request was sent before it was given up, by whoever has sent it again.
+    #[must_use]
+    pub fn with_tries(mut self, tries: u32) -> Self {
+        self.details.tries = Some(tries);
+        self
+    }
+
     /// Adds the error below this one.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -171,6 +179,13 @@ impl ModelError {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.details.retry_after
+    }
+
+    /// How often the request was sent before it was given up; nothing where that was for nobody to decide yet, as with
+    /// a response that broke off.
+    #[must_use]
+    pub fn tries(&self) -> Option<u32> {
+        self.details.tries
     }
 
     /// The beginning of the body that the provider sent. It may quote the prompt: not for logs.

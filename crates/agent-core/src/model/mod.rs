@@ -39,12 +39,14 @@ mod error;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use agentexec_runner_core::Usage;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 pub use self::error::{ModelError, ModelErrorKind};
+use crate::output::OutputFormat;
 use crate::transcript::Item;
 
 /// A language model behind some protocol.
@@ -53,6 +55,13 @@ use crate::transcript::Item;
 pub trait Model: Send + Sync + fmt::Debug + 'static {
     /// The provider and the model in the form `provider:name`, for people and for traces.
     fn id(&self) -> String;
+
+    /// The name that the provider's own forms of items carry ([`Raw::protocol`](crate::transcript::Raw::protocol)). A
+    /// run whose transcript has items of another name says how many this model cannot be shown. Empty, the default:
+    /// nothing is said.
+    fn protocol(&self) -> &str {
+        ""
+    }
 
     /// Asks for one response.
     ///
@@ -68,6 +77,10 @@ pub trait Model: Send + Sync + fmt::Debug + 'static {
 impl<M: Model + ?Sized> Model for Arc<M> {
     fn id(&self) -> String {
         (**self).id()
+    }
+
+    fn protocol(&self) -> &str {
+        (**self).protocol()
     }
 
     fn respond<'a>(&'a self, request: ModelRequest<'a>) -> BoxStream<'a, Result<ModelEvent, ModelError>> {
@@ -91,6 +104,8 @@ pub struct ModelRequest<'a> {
     pub tool_choice: &'a ToolChoice,
     /// Sampling and limits.
     pub settings: &'a ModelSettings,
+    /// The form that the final answer must have; nothing means any text.
+    pub output: Option<&'a OutputFormat>,
 }
 
 impl<'a> ModelRequest<'a> {
@@ -104,6 +119,7 @@ impl<'a> ModelRequest<'a> {
             tools: &[],
             tool_choice: &ToolChoice::Auto,
             settings: &DEFAULT_SETTINGS,
+            output: None,
         }
     }
 }
@@ -117,6 +133,7 @@ impl fmt::Debug for ModelRequest<'_> {
             .field("tools", &self.tools.len())
             .field("tool_choice", self.tool_choice)
             .field("settings", self.settings)
+            .field("output", &self.output)
             .finish_non_exhaustive()
     }
 }
@@ -183,6 +200,18 @@ pub enum ModelEvent {
         call_id: String,
         /// A piece of JSON text.
         delta: String,
+    },
+    /// The request failed and is sent again, which whoever carries it does by itself. Nothing of the answer came
+    /// before it.
+    Retrying {
+        /// The number of the retry, from 1.
+        retry: u32,
+        /// How many there may be.
+        retries: u32,
+        /// How long it waits before that.
+        delay: Duration,
+        /// Why the request failed.
+        error: String,
     },
     /// The whole response. The stream ends behind it.
     Completed(Box<ModelResponse>),

@@ -219,3 +219,37 @@ async fn a_store_that_does_not_answer_does_not_keep_back_what_was_done() {
     assert_eq!(error.usage(), Usage::new(10, 5));
     assert!(error.transcript().open_calls().is_empty());
 }
+
+#[tokio::test]
+async fn asked_to_stop_after_its_turn_a_run_ends_with_its_tools_answered() {
+    let stop = tool("stop", "Asks to stop.", |_: Nothing, cx: ToolContext| async move {
+        cx.cancel_after_turn();
+        "asked"
+    });
+    let agent = Agent::new("Adder").tool(add()).tool(stop);
+    let turns =
+        || [Turn::call("stop", "{}").and_call("add", r#"{"a": 1, "b": 2}"#), Turn::text("never asked")];
+    let seen = crate::support::play(|| Scene::new(agent.clone(), turns())).await;
+    assert!(matches!(seen.kind(), AgentErrorKind::Stopped), "{:?}", seen.kind());
+    assert_eq!(seen.said()[3..], ["output call_1: asked", "output call_2: 3"]);
+    assert_eq!(seen.requests.len(), 1);
+    assert_eq!(seen.statuses.last(), Some(&Status::Canceled));
+    assert_eq!(seen.messages.last().unwrap(), "Task canceled: it was asked to stop after its turn");
+}
+
+#[tokio::test]
+async fn a_reader_can_ask_for_that_and_an_answer_in_that_turn_completes() {
+    for (turns, status) in [
+        (vec![Turn::text("It is 3.")], Status::Complete),
+        (vec![adding(), Turn::text("never asked")], Status::Canceled),
+    ] {
+        let activities = Activities::new(agentexec_activity_core::MemoryStore::new());
+        let id = activities.create("scene").await.unwrap();
+        let runner = AgentRunner::new(ScriptedModel::new(turns)).tracked(&activities);
+        let mut events = runner.run_streamed(id, Agent::new("Adder").tool(add()).input(QUESTION));
+        events.cancel_after_turn();
+        while let Some(Ok(_)) = events.next().await {}
+        let record = activities.detail(&Scope::all(), id).await.unwrap().unwrap().activity;
+        assert_eq!(record.status, status);
+    }
+}

@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod agents;
+mod broken;
 mod calls;
 mod cancel;
 mod events;
 mod fatal;
 mod limits;
+mod media;
+mod output;
 mod progress;
 mod properties;
 mod refusals;
@@ -14,5 +17,6 @@ mod retries;
 mod state;
 mod subagents;
 mod support;
+mod tool_use;
 mod turns;
 mod usage;

@@ -53,7 +53,7 @@ fn most_turns(rules: &TurnRules) -> usize {
 }
 
 fn output(call_id: &str) -> ToolOutputItem {
-    ToolOutputItem { call_id: call_id.into(), name: "look".into(), output: "seen".into(), is_error: false }
+    ToolOutputItem::new(call_id, "look", "seen")
 }
 
 fn stored(turns: TurnLoop, rules: &TurnRules) -> TurnLoop {

@@ -15,7 +15,8 @@ use crate::support::{
 
 /// Plays with three retries.
 async fn retried(scene: impl Fn() -> Scene) -> Seen {
-    play_with(scene, |model| AgentRunner::new(model).retry(Retry::default())).await
+    play_with(scene, |model| AgentRunner::new(model).turn_retry(Retry::times(0)).retry(Retry::default()))
+        .await
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,7 +130,9 @@ async fn a_stream_that_ends_before_its_end_is_tried_again() {
     assert_eq!(seen.run().output, "There are 7.");
     assert_eq!(seen.shown(), "There are 7.");
 
-    let seen = play(|| Scene::new(Agent::new("Counter"), [Turn::text("There are se").then_cut()])).await;
+    let once = |model| AgentRunner::new(model).turn_retry(Retry::times(0));
+    let cut = || [Turn::text("There are se").then_cut()];
+    let seen = play_with(|| Scene::new(Agent::new("Counter"), cut()), once).await;
     assert_eq!(seen.error().model_error().unwrap().kind(), ModelErrorKind::StreamCut);
     assert_eq!(seen.error().to_string(), "the answer of scripted:model ended before it was complete");
     assert_eq!(seen.said(), ["user: How many?"], "half an answer is none");

@@ -67,6 +67,7 @@ impl ByHand {
                         name,
                         output: output.text,
                         is_error: output.is_error,
+                        media: Vec::new(),
                     }]);
                 }
                 true
@@ -137,6 +138,7 @@ async fn calls_that_were_open_are_carried_out() {
         name: "look".into(),
         output: "seen before".into(),
         is_error: false,
+        media: Vec::new(),
     }]);
     let run = AgentRunner::new(model)
         .execute(&RunContext::untracked(), agent.resume_state(turns.into_state()))

@@ -12,7 +12,7 @@ use agentexec_agent_core::{
     ModelEvent, ModelRequest,
 };
 use agentexec_runner_core::testing::Recorded;
-use agentexec_runner_core::{Run, RunEvent, RunExt, TrackedError};
+use agentexec_runner_core::{Retry, Run, RunEvent, RunExt, TrackedError};
 use agentexec_tools::{DynTool, ToolContext, tool};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
@@ -128,7 +128,7 @@ pub(crate) async fn play_with_fallback(
     let runner = |model| {
         let other = ScriptedModel::new(other());
         *newest.lock().unwrap() = other.clone();
-        AgentRunner::new(model).fallback(AgentRunner::new(other))
+        AgentRunner::new(model).turn_retry(Retry::times(0)).fallback(AgentRunner::new(other))
     };
     let seen = play_with(scene, runner).await;
     (seen, newest.into_inner().unwrap().requests())

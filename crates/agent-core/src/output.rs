@@ -1,0 +1,243 @@
+//! Structured output: the form that the final answer of an agent must have.
+//!
+//! The provider is told the form as a JSON Schema, and most models keep to it; whether they did is checked here
+//! all the same. An answer that does not fit is asked for again once, with what is wrong with it.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use agentexec_agent_core::testing::{ScriptedModel, Turn};
+//! use agentexec_agent_core::{Agent, AgentRunner};
+//! use agentexec_runner_core::{Run, RunContext};
+//! use schemars::JsonSchema;
+//! use serde::Deserialize;
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Weather {
+//!     /// In degrees Celsius.
+//!     temperature: i32,
+//! }
+//!
+//! let agent = Agent::new("Forecast").output::<Weather>();
+//! let model = ScriptedModel::new([Turn::text("It is 21 degrees."), Turn::text(r#"{"temperature": 21}"#)]);
+//! let run = AgentRunner::new(model).execute(&RunContext::untracked(), agent.input("Paris?")).await?;
+//! let weather: Weather = run.parse()?;
+//! assert_eq!(weather.temperature, 21);
+//! # Ok(()) }
+//! ```
+
+use std::fmt;
+use std::sync::Arc;
+
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::OutputError;
+
+/// The most characters of a form's name that every provider takes.
+const NAME_LIMIT: usize = 64;
+
+type Check = dyn Fn(&str) -> Result<(), OutputError> + Send + Sync;
+
+/// The form that the final answer must have: a name, a JSON Schema, and a check of what came. Cloning is cheap.
+#[derive(Clone)]
+pub struct OutputFormat {
+    name: Arc<str>,
+    schema: Arc<Value>,
+    check: Arc<Check>,
+}
+
+impl OutputFormat {
+    /// The form of a type: its schema, and that it can be read from the answer.
+    #[must_use]
+    pub fn of<T: DeserializeOwned + JsonSchema>() -> Self {
+        let schema = SchemaGenerator::default().into_root_schema_for::<T>();
+        Self {
+            name: name_of(&T::schema_name()),
+            schema: Arc::new(schema.to_value()),
+            check: Arc::new(|text| parse::<T>(text).map(drop)),
+        }
+    }
+
+    /// A form by its JSON Schema, for answers that are read as JSON. It is only checked that the answer is JSON;
+    /// add what else it must be with [`check`](Self::check). Where a provider makes every property required (OpenAI),
+    /// the answer has null for one that may be left out. Characters that providers refuse in the name are replaced.
+    #[must_use]
+    pub fn from_schema(name: &str, schema: Value) -> Self {
+        let check = |text: &str| parse::<Value>(text).map(drop);
+        Self { name: name_of(name), schema: Arc::new(schema), check: Arc::new(check) }
+    }
+
+    /// Also checks the answer so, once it is known to be JSON of the form. What the check says is what the model
+    /// is told.
+    #[must_use]
+    pub fn check(self, check: impl Fn(&Value) -> Result<(), String> + Send + Sync + 'static) -> Self {
+        let before = self.check;
+        let check = move |text: &str| {
+            before(text)?;
+            check(&parse(text)?).map_err(OutputError::new)
+        };
+        Self { check: Arc::new(check), ..self }
+    }
+
+    /// Its name: letters, digits, `_` and `-`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its JSON Schema, as schemars makes it; a provider's dialect is the provider's business.
+    #[must_use]
+    pub fn schema(&self) -> &Value {
+        &self.schema
+    }
+
+    /// Whether the text has the form.
+    pub(crate) fn admits(&self, text: &str) -> Result<(), OutputError> {
+        (self.check)(text)
+    }
+}
+
+impl fmt::Debug for OutputFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutputFormat").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// By name and schema; checks cannot be compared.
+impl PartialEq for OutputFormat {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.schema == other.schema
+    }
+}
+
+fn name_of(name: &str) -> Arc<str> {
+    let kept = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let name: String = name.chars().map(kept).take(NAME_LIMIT).collect();
+    if name.is_empty() { "output".into() } else { name.into() }
+}
+
+/// Reads a value from an answer. A null where there should be something or nothing counts as nothing: a provider that
+/// makes every property required has no other way to leave one out.
+pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, OutputError> {
+    let json = unfenced(text);
+    if json.is_empty() {
+        return Err(OutputError::new("the answer is empty"));
+    }
+    read(json).or_else(|error| read_without_nulls(json).ok_or(error))
+}
+
+fn read<T: DeserializeOwned>(json: &str) -> Result<T, OutputError> {
+    let mut from = serde_json::Deserializer::from_str(json);
+    let value = serde_path_to_error::deserialize(&mut from).map_err(|error| {
+        let path = error.path().to_string();
+        let at = if path == "." { String::new() } else { format!("at `{path}`: ") };
+        OutputError::new(format!("{at}{}", error.inner()))
+    })?;
+    from.end().map_err(|error| OutputError::new(error.to_string()))?;
+    Ok(value)
+}
+
+fn read_without_nulls<T: DeserializeOwned>(json: &str) -> Option<T> {
+    let mut value: Value = serde_json::from_str(json).ok()?;
+    drop_nulls(&mut value);
+    T::deserialize(value).ok()
+}
+
+/// As deep as the parser goes, which limits itself.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        _ => {}
+    }
+}
+
+/// The JSON inside a Markdown fence, which models without a notion of schemas like to put around it.
+fn unfenced(text: &str) -> &str {
+    let text = text.trim();
+    let Some(inside) = text.strip_prefix("```").and_then(|text| text.strip_suffix("```")) else {
+        return text;
+    };
+    let language = inside.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(inside.len());
+    inside.get(language..).unwrap_or_default().trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Deserialize, JsonSchema, Debug, PartialEq)]
+    struct Point {
+        x: i32,
+        tags: Vec<String>,
+    }
+
+    fn error(text: &str) -> String {
+        OutputFormat::of::<Point>().admits(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_answer_is_read_with_and_without_a_fence() {
+        let json = r#"{"x": 1, "tags": ["a"]}"#;
+        let fences =
+            [json.to_owned(), format!(" {json}\n"), format!("```json\n{json}\n```"), format!("```{json}```")];
+        for text in fences {
+            assert_eq!(parse::<Point>(&text).unwrap(), Point { x: 1, tags: vec!["a".into()] }, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_by_its_path() {
+        assert!(error(r#"{"x": 1, "tags": ["a", 2]}"#).contains("tags[1]"));
+        assert!(error(r#"{"tags": []}"#).contains("missing field `x`"));
+        assert!(error("").contains("empty"));
+        assert!(error("It is 1.").contains("expected value"));
+        assert!(error(r#"{"x": 1, "tags": []} and more"#).contains("trailing characters"));
+    }
+
+    #[test]
+    fn a_null_is_what_was_left_out_where_there_is_no_other_way_to_read_it() {
+        #[derive(Deserialize, Debug, PartialEq)]
+        struct Search {
+            words: Vec<Word>,
+            limit: Option<u8>,
+        }
+        #[derive(Deserialize, Debug, PartialEq)]
+        struct Word {
+            text: String,
+            #[serde(default)]
+            weight: u8,
+        }
+        let answer = r#"{"words": [{"text": "a", "weight": null}], "limit": null}"#;
+        let word = Word { text: "a".into(), weight: 0 };
+        assert_eq!(parse::<Search>(answer).unwrap(), Search { words: vec![word], limit: None });
+        let kept: Value = parse(answer).unwrap();
+        assert!(kept["limit"].is_null() && kept["words"][0].get("weight").is_some());
+        // What was wrong with it as it came is what the model is told.
+        assert!(error(r#"{"x": null, "tags": []}"#).contains("at `x`: invalid type: null"));
+    }
+
+    #[test]
+    fn a_form_by_schema_is_checked_as_its_owner_says() {
+        let format = OutputFormat::from_schema("my answer!", json!({"type": "object"}))
+            .check(|value| if value.is_object() { Ok(()) } else { Err("not an object".into()) });
+        assert_eq!(format.name(), "my_answer_");
+        assert!(format.admits("{}").is_ok());
+        assert!(format.admits("[]").unwrap_err().to_string().contains("not an object"));
+        assert!(format.admits("{").is_err());
+    }
+
+    #[test]
+    fn the_form_of_a_type_has_its_name_and_schema() {
+        let format = OutputFormat::of::<Vec<Point>>();
+        assert!(!format.name().is_empty() && format.name().len() <= NAME_LIMIT);
+        assert_eq!(OutputFormat::of::<Point>().schema()["properties"]["x"]["type"], "integer");
+    }
+}

@@ -1,0 +1,129 @@
+//! Structured output: what has the form is taken, what has not is asked for once more.
+
+use agentexec_activity_core::Status;
+use agentexec_agent_core::model::StopReason;
+use agentexec_agent_core::testing::Turn;
+use agentexec_agent_core::{Agent, AgentErrorKind, Finish, OnMaxTurns, OutputFormat};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::support::{Scene, add, adding, play, play_with_fallback, said};
+
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+struct Total {
+    total: i64,
+}
+
+const GOOD: &str = r#"{"total": 3}"#;
+const BAD: &str = r#"{"total": "three"}"#;
+
+fn adder() -> Agent {
+    Agent::new("Adder").tool(add()).output::<Total>()
+}
+
+#[tokio::test]
+async fn an_answer_of_the_form_is_a_value() {
+    let seen = play(|| Scene::new(adder(), [adding(), Turn::text(GOOD)])).await;
+    assert_eq!(seen.run().parse::<Total>().unwrap(), Total { total: 3 });
+    assert_eq!((seen.run().output.as_str(), seen.run().finish), (GOOD, Finish::Final));
+    let asked: Vec<_> = seen.requests.iter().map(|asked| asked.output.clone().unwrap()).collect();
+    assert!(asked.iter().all(|format| format.name() == "Total"), "each turn is asked with the form");
+    assert_eq!(asked[0].schema()["required"], json!(["total"]));
+}
+
+#[tokio::test]
+async fn an_answer_of_another_form_is_asked_for_again_with_what_is_wrong() {
+    let seen = play(|| Scene::new(adder(), [adding(), Turn::text(BAD), Turn::text(GOOD)])).await;
+    assert_eq!(seen.run().parse::<Total>().unwrap(), Total { total: 3 });
+    let said = seen.said();
+    assert_eq!(said[said.len() - 3], format!("assistant: {BAD}"));
+    let asked = &said[said.len() - 2];
+    assert!(asked.starts_with("user: Your answer does not have the required form: at `total`: "), "{asked}");
+    assert_eq!(seen.run().turns.len(), 3);
+    assert_eq!(seen.shown(), GOOD, "what did not fit is not left on the screen");
+}
+
+#[tokio::test]
+async fn a_second_answer_of_another_form_fails_the_run_with_everything_in_it() {
+    for second in [BAD, ""] {
+        let seen = play(|| Scene::new(adder(), [adding(), Turn::text("three"), Turn::text(second)])).await;
+        match seen.kind() {
+            AgentErrorKind::Output { format, text, .. } => {
+                assert_eq!((format.as_str(), text.as_str()), ("Total", second));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(seen.statuses.last(), Some(&Status::Error));
+        assert!(
+            seen.messages.last().unwrap().contains("the model's answer is not a Total"),
+            "{:?}",
+            seen.messages
+        );
+        assert_eq!(seen.error().turns().len(), 3);
+        assert_eq!(seen.shown(), "");
+    }
+}
+
+#[tokio::test]
+async fn who_goes_on_from_there_asks_again() {
+    let scene = || Scene::new(adder(), [Turn::text("three"), Turn::text(BAD)]);
+    let (seen, asked) = play_with_fallback(scene, || vec![Turn::text(GOOD)]).await;
+    assert_eq!(seen.run().parse::<Total>().unwrap(), Total { total: 3 });
+    let told = said(&asked[0].transcript).pop().unwrap();
+    assert!(told.starts_with("user: Your answer does not have the required form"), "{told}");
+    assert_eq!(seen.shown(), GOOD);
+}
+
+#[tokio::test]
+async fn an_empty_answer_is_asked_for_again_and_does_not_take_all_turns() {
+    let turns = || [Turn::text(""), Turn::text(""), Turn::text(GOOD)];
+    let seen = play(|| Scene::new(adder(), turns())).await;
+    assert!(matches!(seen.kind(), AgentErrorKind::Output { .. }), "{:?}", seen.kind());
+    assert_eq!(seen.requests.len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_of_another_form_in_the_last_turn_says_so() {
+    for policy in [OnMaxTurns::Fail, OnMaxTurns::Partial] {
+        let agent = || adder().max_turns(1).on_max_turns(policy.clone());
+        let seen = play(|| Scene::new(agent(), [Turn::text(BAD)])).await;
+        assert!(matches!(seen.kind(), AgentErrorKind::Output { .. }), "{:?}", seen.kind());
+    }
+    let agent = || adder().max_turns(1).on_max_turns(OnMaxTurns::recover());
+    let seen = play(|| Scene::new(agent(), [Turn::text(BAD), Turn::text(GOOD)])).await;
+    assert_eq!((seen.run().output.as_str(), seen.run().finish), (GOOD, Finish::Recovered));
+}
+
+#[tokio::test]
+async fn a_form_without_a_type_is_checked_by_its_owner() {
+    let even = |value: &serde_json::Value| match value["total"].as_i64() {
+        Some(total) if total % 2 == 0 => Ok(()),
+        _ => Err("the total must be even".to_owned()),
+    };
+    let format = || OutputFormat::from_schema("even", json!({"type": "object"})).check(even);
+    let agent = || Agent::new("Adder").output_format(format());
+    let seen = play(|| Scene::new(agent(), [Turn::text(GOOD), Turn::text(r#"{"total": 4}"#)])).await;
+    assert_eq!(seen.run().parse::<Total>().unwrap(), Total { total: 4 });
+    assert!(seen.said()[2].contains("the total must be even"), "{:?}", seen.said());
+}
+
+#[tokio::test]
+async fn an_answer_that_was_cut_off_is_taken_only_where_that_is_wanted() {
+    let cut = || Turn::text("So far ").stopping(StopReason::MaxTokens);
+    let seen = play(|| Scene::new(Agent::new("Talker").accept_truncated(true), [cut()])).await;
+    assert_eq!((seen.run().output.as_str(), seen.run().finish), ("So far ", Finish::Truncated));
+    assert_eq!(seen.statuses.last(), Some(&Status::Complete));
+
+    let with_call = || Turn::text("So far ").and_call("add", r#"{"a": 1"#).stopping(StopReason::MaxTokens);
+    let agent = || Agent::new("Talker").tool(add()).accept_truncated(true);
+    let seen = play(|| Scene::new(agent(), [with_call()])).await;
+    assert!(matches!(seen.kind(), AgentErrorKind::Truncated { .. }), "{:?}", seen.kind());
+
+    let seen = play(|| Scene::new(adder().accept_truncated(true), [cut()])).await;
+    assert!(
+        matches!(seen.kind(), AgentErrorKind::Truncated { .. }),
+        "a form is never half: {:?}",
+        seen.kind()
+    );
+}
