@@ -267,10 +267,12 @@ fn text_of(value: &Value) -> Option<String> {
                 Some(format!("{}: {complaint}", place.join(".")))
             }
         }
-        Value::Object(object) => ["message", "error", "msg"]
-            .into_iter()
-            .find_map(|key| object.get(key)?.as_str())
-            .map(str::to_owned),
+        Value::Object(object) => {
+            let text = |key: &str| object.get(key).and_then(Value::as_str);
+            let said = ["message", "error", "msg"].into_iter().find_map(text).map(str::to_owned);
+            // Mistral puts FastAPI's complaints into an object of their own.
+            said.or_else(|| text_of(object.get("detail").filter(|detail| detail.is_array())?))
+        }
         _ => None,
     }
 }

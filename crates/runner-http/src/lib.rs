@@ -3,6 +3,7 @@
 //! A provider writes its request as JSON and folds what comes back; everything between is here, once:
 //!
 //! - [`Transport`]: keys, headers, [timeouts](Timeouts), [retries](RetryPolicy), no redirects, [limits](Limits);
+//! - [`Sending`]: the same request try by try, to tell of each retry;
 //! - [`Reply`]: a JSON body or a stream of events, told apart by what came and not by what was asked for;
 //! - [`SseDecoder`]: server-sent events without IO, in bounded memory;
 //! - [`error_from_value`] and the mapping of statuses and error bodies of every shape to a
@@ -52,6 +53,7 @@ mod origin;
 mod reply;
 mod request;
 mod retry;
+mod sending;
 mod sniff;
 mod sse;
 mod text;
@@ -72,5 +74,6 @@ pub use self::request::Request;
 pub use self::retry::{
     DEFAULT_BACKOFF_BASE, DEFAULT_BACKOFF_CAP, DEFAULT_MAX_RETRIES, DEFAULT_MAX_RETRY_AFTER, RetryPolicy,
 };
+pub use self::sending::{Retrying, Sending, Sent};
 pub use self::sse::{MAX_SSE_EVENT, MAX_SSE_LINE, SseDecoder, SseError, SseEvent, SseLimits};
 pub use self::transport::Transport;

@@ -20,7 +20,8 @@ use crate::failure;
 use crate::origin::{Head, Origin};
 use crate::reply::{JsonBody, Reply, ReplyBody};
 use crate::request::Request;
-use crate::retry::{Decision, Failure, Hints, RetryPolicy, jitter};
+use crate::retry::{Failure, Hints, RetryPolicy};
+use crate::sending::{Sending, Sent};
 use crate::sniff::{Label, Shape, shape};
 
 /// A connection to one provider: its address, keys, clocks and limits.
@@ -43,10 +44,10 @@ struct Shared {
 }
 
 /// A try that failed, and what decides whether there is another.
-struct FailedTry {
-    error: ModelError,
-    failure: Failure,
-    hints: Hints,
+pub(crate) struct FailedTry {
+    pub(crate) error: ModelError,
+    pub(crate) failure: Failure,
+    pub(crate) hints: Hints,
 }
 
 impl Transport {
@@ -88,32 +89,48 @@ impl Transport {
     /// Dropping the future aborts the request; whether the provider has done (and charged for) its work is then
     /// unknown. A new call starts anew.
     pub async fn send(&self, request: Request) -> Result<Reply, ModelError> {
-        let shared = &*self.shared;
-        let headers = request.headers_over(&shared.headers)?;
-        let url = join(&shared.base, &request.path);
-        let deadlines = Deadlines::start(shared.timeouts);
-        let mut retries = 0;
+        let mut sending = self.sending(request)?;
         loop {
-            let outgoing =
-                shared.client.post(url.clone()).headers(headers.clone()).body(request.body.clone());
-            let failed =
-                match shared.traced_try(outgoing, url.path(), deadlines.next_try(), retries + 1).await {
-                    Ok(reply) => return Ok(reply),
-                    Err(failed) => failed,
-                };
-            match shared.retry.decide(retries, failed.failure, failed.hints, jitter()) {
-                Decision::After(delay) if deadlines.allow(delay) => {
-                    debug!(
-                        retry = retries + 1,
-                        delay_ms = delay.as_millis() as u64,
-                        "sending the request again"
-                    );
-                    tokio::time::sleep(delay).await;
-                    retries += 1;
-                }
-                _ => return Err(failed.error),
+            if let Sent::Reply(reply) = sending.next().await? {
+                return Ok(reply);
             }
         }
+    }
+
+    /// The same, try by try, for callers who want to tell of retries. The clock of the whole request starts now.
+    ///
+    /// # Errors
+    /// [`Configuration`](ModelErrorKind::Configuration): a header cannot be sent.
+    pub fn sending(&self, request: Request) -> Result<Sending, ModelError> {
+        Sending::new(self.clone(), request)
+    }
+
+    pub(crate) fn url(&self, path: &str) -> Url {
+        join(&self.shared.base, path)
+    }
+
+    pub(crate) fn headers(&self, request: &Request) -> Result<HeaderMap, ModelError> {
+        request.headers_over(&self.shared.headers)
+    }
+
+    pub(crate) fn deadlines(&self) -> Deadlines {
+        Deadlines::start(self.shared.timeouts)
+    }
+
+    pub(crate) fn retry_policy(&self) -> RetryPolicy {
+        self.shared.retry
+    }
+
+    pub(crate) async fn try_once(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        body: Bytes,
+        deadlines: Deadlines,
+        number: u32,
+    ) -> Result<Reply, FailedTry> {
+        let outgoing = self.shared.client.post(url.clone()).headers(headers).body(body);
+        self.shared.traced_try(outgoing, url.path(), deadlines, number).await
     }
 }
 

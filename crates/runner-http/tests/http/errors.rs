@@ -55,6 +55,13 @@ const SHAPES: &[Row] = &[
         "Test: body.messages.0: field required",
         None,
     ),
+    (
+        422,
+        r#"{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","strict"],"msg":"Extra inputs are not permitted","input":true}]},"type":"invalid_request_error","param":null,"code":null}"#,
+        InvalidRequest,
+        "Test: body.strict: Extra inputs are not permitted",
+        Some("invalid_request_error"),
+    ),
     (403, r#"{"message":"Forbidden"}"#, PermissionDenied, "Test: Forbidden", None),
     (400, r#"{"error":null,"message":"a\n  b\u0000"}"#, InvalidRequest, "Test: a b", None),
     // No JSON.

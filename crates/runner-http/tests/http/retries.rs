@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agentexec_agent_core::model::ModelErrorKind;
-use agentexec_runner_http::{Request, RetryPolicy};
+use agentexec_runner_http::{Request, RetryPolicy, Sent};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -29,6 +29,20 @@ async fn each_try_is_the_same_request() {
         assert_eq!(request.body, br#"{"q":1}"#);
         assert_eq!(request.headers["idempotency-key"], "k1");
     }
+}
+
+#[tokio::test]
+async fn a_caller_can_be_told_of_each_retry_before_its_wait() {
+    let busy = refusal("503 Busy", "retry-after-ms: 3\r\n", r#"{"error":{"message":"Busy"}}"#);
+    let server = Server::start(vec![vec![busy.clone()], vec![busy], vec![json("1")]]).await;
+    let mut sending = server.transport().sending(Request::post("ask", "{}")).unwrap();
+    for retry in 1..=2 {
+        let Sent::Retrying(told) = sending.next().await.unwrap() else { panic!("no retry {retry}") };
+        assert_eq!((told.retry, told.retries, told.delay), (retry, 2, Duration::from_millis(3)));
+        assert_eq!((told.error.status(), told.error.message()), (Some(503), "Test: Busy"));
+        assert_eq!(server.requests().len() as u32, retry, "the next try waits for the next call");
+    }
+    assert!(matches!(sending.next().await.unwrap(), Sent::Reply(reply) if reply.status() == 200));
 }
 
 #[tokio::test]
