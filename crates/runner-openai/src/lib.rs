@@ -22,13 +22,21 @@
 //! The items of an answer carry the server's own form beside the neutral one. It goes back to the server that it
 //! came from, and to no other: a run that goes on with another protocol, or with the same one elsewhere, is sent in
 //! its neutral form, without the reasoning, which no other server understands.
+//!
+//! # What a server does not know
+//! A request that is refused since it has a parameter that the server does not know is sent again without it, and the
+//! model remembers that: see [`features`].
 
 pub mod chat;
+mod client;
 mod error;
+pub mod features;
 #[cfg(test)]
 mod fixtures;
+mod format;
 mod ids;
 mod origin;
+mod refusal;
 mod respond;
 pub mod responses;
 mod runner;
@@ -41,6 +49,7 @@ pub use agentexec_runner_http::{
 };
 
 pub use self::chat::ChatCompletions;
+pub use self::features::Feature;
 pub use self::responses::Responses;
 pub use self::runner::OpenAiRunner;
 pub use self::settings::{DEFAULT_BASE_URL, DEFAULT_MODEL, OpenAi};

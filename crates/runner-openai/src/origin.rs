@@ -18,8 +18,17 @@ pub(crate) fn origin(protocol: &str, base_url: &str) -> Arc<str> {
 pub(crate) fn is_openai(base_url: &str) -> bool {
     let authority = authority(base_url);
     let host = authority.split(':').next().unwrap_or_default();
-    host == "api.openai.com" || host.ends_with(".api.openai.com") || host.ends_with(".openai.azure.com")
+    host == "api.openai.com" || OPENAI_DOMAINS.iter().any(|domain| host.ends_with(domain))
 }
+
+/// OpenAI by region, and Azure: public, government, and by the names of its newer resources.
+const OPENAI_DOMAINS: [&str; 5] = [
+    ".api.openai.com",
+    ".openai.azure.com",
+    ".openai.azure.us",
+    ".cognitiveservices.azure.com",
+    ".services.ai.azure.com",
+];
 
 fn authority(base_url: &str) -> &str {
     let rest = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
@@ -37,15 +46,20 @@ mod tests {
 
     #[test]
     fn openai_is_known_by_its_host() {
-        for url in
-            ["https://api.openai.com/v1", "https://eu.api.openai.com", "https://x.openai.azure.com/openai/v1"]
-        {
+        for url in [
+            "https://api.openai.com/v1",
+            "https://eu.api.openai.com",
+            "https://x.openai.azure.com/openai/v1",
+            "https://x.cognitiveservices.azure.com/openai/deployments/d",
+            "https://x.services.ai.azure.com/openai/v1",
+        ] {
             assert!(is_openai(url), "{url}");
         }
         for url in [
             "http://localhost:8000/v1",
             "https://api.openai.com.evil.example",
             "https://x.example/api.openai.com",
+            "https://fakeopenai.azure.com.example",
         ] {
             assert!(!is_openai(url), "{url}");
         }

@@ -1,12 +1,18 @@
 //! One request and its answer, streamed or not, through a fold: what both protocols do alike.
+//!
+//! A request that is refused for a parameter that the server does not know is sent again without it, see
+//! [`features`](crate::features).
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse};
-use agentexec_runner_http::{EventStream, JsonBody, ReplyBody, Request, Transport};
+use agentexec_runner_http::{EventStream, JsonBody, ReplyBody, Sending, Sent};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use serde::de::IgnoredAny;
 
+use crate::client::{Asked, Client};
 use crate::error::Failure;
+use crate::features::{Feature, Features};
+use crate::refusal::{has_lost_response, refused};
 
 /// What a protocol makes of an answer. Without IO.
 pub(crate) trait Fold: Send {
@@ -26,27 +32,49 @@ pub(crate) trait Fold: Send {
     fn finish(self, events: &mut Vec<ModelEvent>) -> Result<ModelResponse, ModelError>;
 }
 
-/// Sends the request and folds what comes back. Dropping the stream aborts the request.
-pub(crate) fn respond<'a, F: Fold + 'a>(
-    transport: &'a Transport,
-    request: Result<Request, ModelError>,
+/// Sends a request and folds what comes back; `encode` writes it without the features that it is given. Dropping the
+/// stream aborts the request.
+pub(crate) fn respond<'a, F, E>(
+    client: &'a Client,
+    model: &'a str,
+    encode: E,
     fold: F,
-) -> BoxStream<'a, Result<ModelEvent, ModelError>> {
-    let turn = Turn { transport, phase: Phase::Ask(request, fold), ready: Vec::new() };
+) -> BoxStream<'a, Result<ModelEvent, ModelError>>
+where
+    F: Fold + 'a,
+    E: Fn(Features) -> Result<Asked, ModelError> + Send + 'a,
+{
+    let phase = Phase::Ask(Step::first(client.adaptation.for_model(model)), fold);
+    let turn = Turn { client, model, encode, phase, ready: Vec::new() };
     stream::try_unfold(turn, Turn::next).boxed()
 }
 
-struct Turn<'a, F> {
-    transport: &'a Transport,
+struct Turn<'a, F, E> {
+    client: &'a Client,
+    /// The model that is asked.
+    model: &'a str,
+    encode: E,
     phase: Phase<F>,
     /// Events that nobody has taken yet, the newest first.
     ready: Vec<ModelEvent>,
 }
 
 enum Phase<F> {
-    Ask(Result<Request, ModelError>, F),
+    Ask(Step, F),
+    Send(Box<Sending>, Step, F),
     Read(Box<Reading<F>>),
     Over,
+}
+
+/// How far a request has been stepped down.
+#[derive(Clone, Copy)]
+struct Step {
+    /// What it goes without.
+    without: Features,
+    /// What of that was found out just now and is to be remembered once the server takes the request.
+    learned: Features,
+    /// What is in it.
+    sent: Features,
 }
 
 struct Reading<F> {
@@ -54,14 +82,39 @@ struct Reading<F> {
     fold: F,
 }
 
-impl<F: Fold> Turn<'_, F> {
+impl Step {
+    fn first(without: Features) -> Self {
+        Self { without, learned: Features::NONE, sent: Features::NONE }
+    }
+
+    /// The next step after this refusal, if there is one. Each feature is left out once, so there is an end to it.
+    fn down(self, error: &ModelError) -> Option<Self> {
+        let sent = self.sent.iter().filter(|feature| !self.without.has(*feature)).collect();
+        if let Some(feature) = refused(error, sent) {
+            let learned = self.learned.with(feature);
+            return Some(Self { without: self.without.with(feature), learned, ..self });
+        }
+        // That one response is gone says nothing of the next.
+        let lost = has_lost_response(error, sent);
+        lost.then(|| Self { without: self.without.with(Feature::PreviousResponse), ..self })
+    }
+}
+
+impl<F: Fold, E: Fn(Features) -> Result<Asked, ModelError>> Turn<'_, F, E> {
     async fn next(mut self) -> Result<Option<(ModelEvent, Self)>, ModelError> {
         loop {
             if let Some(event) = self.ready.pop() {
                 return Ok(Some((event, self)));
             }
             self.phase = match self.phase {
-                Phase::Ask(request, fold) => ask(self.transport, request?, fold, &mut self.ready).await?,
+                Phase::Ask(step, fold) => {
+                    let Asked { request, sent } = (self.encode)(step.without)?;
+                    let sending = self.client.transport.sending(request)?;
+                    Phase::Send(Box::new(sending), Step { sent, ..step }, fold)
+                }
+                Phase::Send(sending, step, fold) => {
+                    send(self.client, self.model, (sending, step, fold), &mut self.ready).await?
+                }
                 Phase::Read(reading) => read(reading, &mut self.ready).await?,
                 Phase::Over => return Ok(None),
             };
@@ -70,14 +123,33 @@ impl<F: Fold> Turn<'_, F> {
     }
 }
 
-async fn ask<F: Fold>(
-    transport: &Transport,
-    request: Request,
-    fold: F,
+/// Tries once more.
+async fn send<F: Fold>(
+    client: &Client,
+    model: &str,
+    (mut sending, step, fold): (Box<Sending>, Step, F),
     ready: &mut Vec<ModelEvent>,
 ) -> Result<Phase<F>, ModelError> {
+    let reply = match sending.next().await {
+        Ok(Sent::Reply(reply)) => reply,
+        Ok(Sent::Retrying(retrying)) => {
+            let (error, delay) = (retrying.error.to_string(), retrying.delay);
+            let (retry, retries) = (retrying.retry, retrying.retries);
+            ready.push(ModelEvent::Retrying { retry, retries, delay, error });
+            return Ok(Phase::Send(sending, step, fold));
+        }
+        Err(error) if client.adaptation.steps_down => {
+            let Some(lower) = step.down(&error) else { return Err(error) };
+            tracing::warn!(model, without = ?lower.without, "refused: the request is sent again with less");
+            return Ok(Phase::Ask(lower, fold));
+        }
+        Err(error) => return Err(error),
+    };
+    if step.learned != Features::NONE {
+        client.adaptation.learn(model, step.learned);
+    }
     // Servers answer with a body where a stream was asked for, and the other way round: what came decides.
-    match transport.send(request).await?.into_body() {
+    match reply.into_body() {
         ReplyBody::Json(body) => read_body(&body, fold, ready),
         ReplyBody::Events(events) => Ok(Phase::Read(Box::new(Reading { events, fold }))),
     }

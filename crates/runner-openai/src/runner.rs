@@ -2,7 +2,7 @@
 
 use agentexec_agent_core::model::{Model, ModelError};
 use agentexec_agent_core::{AgentError, AgentInput, AgentRun, AgentRunner, OnMaxTurns};
-use agentexec_runner_core::{RunContext, Runner};
+use agentexec_runner_core::{Retry, RunContext, Runner};
 
 use crate::OpenAi;
 
@@ -65,6 +65,12 @@ impl OpenAiRunner {
     #[must_use]
     pub fn automatic_progress(self, on: bool) -> Self {
         Self { engine: self.engine.automatic_progress(on) }
+    }
+
+    /// Sets how often a response that broke off is asked for again, see [`AgentRunner::turn_retry`]. Default: twice.
+    #[must_use]
+    pub fn turn_retry(self, policy: Retry) -> Self {
+        Self { engine: self.engine.turn_retry(policy) }
     }
 
     /// Sets how many tools of one turn run at the same time; 0 is taken as 1. Default: 8.

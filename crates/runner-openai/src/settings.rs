@@ -7,9 +7,10 @@ use std::sync::Arc;
 use agentexec_agent_core::model::{ModelError, ModelErrorKind};
 use agentexec_runner_http::{RetryPolicy, SecretString, Timeouts, Transport, TransportBuilder};
 
-use crate::chat::ChatCompletions;
+use crate::chat::{self, ChatCompletions};
+use crate::client::Client;
 use crate::origin::is_openai;
-use crate::responses::Responses;
+use crate::responses::{self, Responses};
 
 /// OpenAI's own address.
 pub const DEFAULT_BASE_URL: &str = "https://api.openai.com/v1";
@@ -33,12 +34,19 @@ type Configure = Arc<dyn Fn(TransportBuilder) -> TransportBuilder + Send + Sync>
 /// // A local server without a key: Ollama, vLLM, llama.cpp.
 /// let model = OpenAi::at("http://localhost:11434").model("qwen3").chat()?;
 ///
-/// // Azure.
+/// // Azure, by a deployment.
 /// let model = OpenAi::at("https://NAME.openai.azure.com/openai/deployments/DEPLOYMENT")
 ///     .api_key("…")
 ///     .key_header("api-key")
 ///     .api_version("2024-10-21")
 ///     .chat()?;
+///
+/// // Azure, by the newer address, where the deployment is the model. Its token of Entra ID would go without `key_header`.
+/// let model = OpenAi::at("https://NAME.openai.azure.com/openai/v1")
+///     .api_key("…")
+///     .key_header("api-key")
+///     .model("DEPLOYMENT")
+///     .responses()?;
 /// # Ok::<(), agentexec_agent_core::model::ModelError>(())
 /// ```
 #[derive(Clone)]
@@ -49,6 +57,7 @@ pub struct OpenAi {
     key_header: Option<String>,
     model: String,
     strict_tools: Option<bool>,
+    idempotency_keys: bool,
     configure: Vec<Configure>,
 }
 
@@ -66,6 +75,7 @@ impl OpenAi {
             key_header: None,
             model: DEFAULT_MODEL.to_owned(),
             strict_tools: None,
+            idempotency_keys: false,
             configure: Vec::new(),
         }
     }
@@ -148,6 +158,14 @@ impl OpenAi {
         self
     }
 
+    /// Whether each request has a key of its own in the header `idempotency-key`, the same on every try, by which a
+    /// server that knows the header answers a repeated request with its first answer. Default: no, as in the
+    /// official clients.
+    pub fn idempotency_keys(mut self, send: bool) -> Self {
+        self.idempotency_keys = send;
+        self
+    }
+
     /// The organization that is charged (header `openai-organization`).
     pub fn organization(self, id: impl Into<String>) -> Self {
         self.header("openai-organization", id)
@@ -195,7 +213,7 @@ impl OpenAi {
     /// # Errors
     /// [`ModelErrorKind::Configuration`] when the base URL, the key or a header cannot be used.
     pub fn chat(&self) -> Result<ChatCompletions, ModelError> {
-        Ok(ChatCompletions::new(self.build()?, self.model.clone(), self.is_strict()))
+        Ok(ChatCompletions::new(self.client(chat::PROTOCOL)?))
     }
 
     /// The model over the Responses API, OpenAI's own.
@@ -203,11 +221,17 @@ impl OpenAi {
     /// # Errors
     /// [`ModelErrorKind::Configuration`] when the base URL, the key or a header cannot be used.
     pub fn responses(&self) -> Result<Responses, ModelError> {
-        Ok(Responses::new(self.build()?, self.model.clone(), self.is_strict()))
+        Ok(Responses::new(self.client(responses::PROTOCOL)?))
     }
 
     fn is_strict(&self) -> bool {
         self.strict_tools.unwrap_or_else(|| is_openai(&self.base_url))
+    }
+
+    fn client(&self, protocol: &str) -> Result<Client, ModelError> {
+        let mut client = Client::new(protocol, self.build()?, self.model.clone(), self.is_strict());
+        client.idempotency_keys = self.idempotency_keys;
+        Ok(client)
     }
 
     fn build(&self) -> Result<Transport, ModelError> {

@@ -1,31 +1,11 @@
-//! What both protocols say of a tool, each in its own envelope.
+//! What both protocols say of a tool and of a call, each in its own envelope.
 
 use std::borrow::Cow;
 
-use agentexec_agent_core::model::ToolSpec;
+use agentexec_agent_core::model::{ModelError, ModelErrorKind};
 use agentexec_tools::NAME_LIMIT;
-use agentexec_tools::schema::Dialect;
-use serde_json::Value;
-
-/// The schema of a tool's arguments as it is sent, and whether the provider may hold the model to it.
-#[derive(Debug)]
-pub(crate) struct Parameters {
-    pub(crate) schema: Value,
-    pub(crate) strict: bool,
-}
-
-impl Parameters {
-    /// The strict form where it is wanted and the schema has one, else the plain form.
-    pub(crate) fn of(tool: &ToolSpec, strict: bool) -> Self {
-        if strict {
-            let converted = tool.parameters.in_dialect(Dialect::OpenAiStrict);
-            if converted.report.is_expressible() {
-                return Self { schema: converted.schema, strict: true };
-            }
-        }
-        Self { schema: tool.parameters.in_dialect(Dialect::Plain).schema, strict: false }
-    }
-}
+use serde::de::IgnoredAny;
+use serde_json::json;
 
 /// The name of a called tool as OpenAI takes it: `[a-zA-Z0-9_-]{1,64}`.
 ///
@@ -42,9 +22,29 @@ pub(crate) fn past_name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Arguments as a protocol takes them: a model that gave none meant an empty object.
-pub(crate) fn past_arguments(arguments: &str) -> &str {
-    if arguments.trim().is_empty() { "{}" } else { arguments }
+/// The error for a call that nothing answers.
+pub(crate) fn unanswered(call_id: &str) -> ModelError {
+    let message = format!("the tool call {call_id} has no output: add one before the model is asked again");
+    ModelError::new(ModelErrorKind::InvalidRequest, message)
+}
+
+/// The key under which arguments stand that are no JSON object.
+const INVALID_JSON: &str = "INVALID_JSON";
+
+/// Arguments of a call that was answered: a JSON object. None at all mean an empty one.
+///
+/// What a model wrote otherwise is wrapped, so that it reads its mistake beside the error that answers it. OpenAI takes
+/// any text there; vLLM, llama.cpp, Ollama and others read it as an object and refuse the whole conversation when they
+/// cannot.
+pub(crate) fn past_arguments(arguments: &str) -> Cow<'_, str> {
+    let text = arguments.trim();
+    if text.is_empty() {
+        Cow::Borrowed("{}")
+    } else if text.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok() {
+        Cow::Borrowed(arguments)
+    } else {
+        Cow::Owned(json!({ INVALID_JSON: arguments }).to_string())
+    }
 }
 
 #[cfg(test)]
@@ -60,8 +60,11 @@ mod tests {
     }
 
     #[test]
-    fn no_arguments_are_an_empty_object() {
+    fn arguments_of_the_past_are_an_object_whatever_the_model_wrote() {
         assert_eq!(past_arguments(" \n"), "{}");
-        assert_eq!(past_arguments("{\"a\":1}"), "{\"a\":1}");
+        assert_eq!(past_arguments(" {\"a\": 1}"), " {\"a\": 1}");
+        assert_eq!(past_arguments("{\"a\": "), r#"{"INVALID_JSON":"{\"a\": "}"#);
+        assert_eq!(past_arguments("[1]"), r#"{"INVALID_JSON":"[1]"}"#);
+        assert_eq!(past_arguments("null"), r#"{"INVALID_JSON":"null"}"#);
     }
 }

@@ -13,21 +13,29 @@
 //! - thought signatures beside a tool call (`extra_content`), which go back with it;
 //! - errors inside the stream, in an `error` or bare;
 //! - a whole body where a stream was asked for, and a stream where a body was.
+//!
+//! # Images and files
+//! A user may show images, by address or with their bytes, and files with their bytes; this protocol has no files by
+//! address. A tool's answer can only be text here, so the images and files that it brought follow the answers of its
+//! turn in a message of the user, which names the call. OpenAI, Azure, vLLM, Ollama and Gemini take that; a server that
+//! wants no user right behind a tool refuses it.
 
 mod calls;
 mod encode;
 mod fold;
+mod messages;
+mod parts;
 mod reasoning;
 mod wire;
 
 use std::sync::Arc;
 
 use agentexec_agent_core::model::{Model, ModelError, ModelEvent, ModelRequest};
-use agentexec_runner_http::{Request, Transport};
 use futures_util::stream::BoxStream;
 
 pub use self::fold::ChatFold;
-use crate::origin::origin;
+use crate::client::{Asked, Client};
+use crate::features::{Feature, Features};
 use crate::respond::respond;
 
 /// The protocol's part of [`Raw::protocol`](agentexec_agent_core::transcript::Raw::protocol). The server's address
@@ -37,16 +45,9 @@ pub const PROTOCOL: &str = "openai-chat";
 /// The most tool calls of one response. A model that asks for more is out of control.
 pub const MAX_TOOL_CALLS: usize = 1024;
 
-/// The field that limits the tokens of a response.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum MaxTokensField {
-    /// `max_completion_tokens`, which OpenAI's reasoning models require. The default.
-    #[default]
-    MaxCompletionTokens,
-    /// `max_tokens`, for servers that know nothing newer.
-    MaxTokens,
-}
+/// The longest id of a tool call that OpenAI takes in this protocol, in characters. Other servers get the ids as they
+/// are: some of them put more into an id than a name.
+pub const MAX_CALL_ID: usize = 40;
 
 /// A model over Chat Completions. From [`OpenAi::chat`](crate::OpenAi::chat).
 ///
@@ -71,26 +72,13 @@ pub enum MaxTokensField {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ChatCompletions {
-    transport: Transport,
-    origin: Arc<str>,
-    model: String,
+    client: Client,
     streaming: bool,
-    strict_tools: bool,
-    max_tokens_field: MaxTokensField,
-    send_reasoning: bool,
 }
 
 impl ChatCompletions {
-    pub(crate) fn new(transport: Transport, model: String, strict_tools: bool) -> Self {
-        Self {
-            origin: origin(PROTOCOL, transport.base_url()),
-            transport,
-            model,
-            streaming: true,
-            strict_tools,
-            max_tokens_field: MaxTokensField::default(),
-            send_reasoning: true,
-        }
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, streaming: true }
     }
 
     /// Whether the answer is asked for as a stream. Default: true. An answer in one piece takes as long and shows
@@ -100,40 +88,46 @@ impl ChatCompletions {
         self
     }
 
-    /// The field that limits the tokens of a response. Default: `max_completion_tokens`.
-    pub fn max_tokens_field(mut self, field: MaxTokensField) -> Self {
-        self.max_tokens_field = field;
+    /// Leaves something out that the server or the model does not know. May be called more than once. Default: what a
+    /// refusal names is found out and left out, see [`step_down`](Self::step_down).
+    pub fn without(mut self, feature: Feature) -> Self {
+        self.client.without(feature);
         self
     }
 
-    /// Whether the reasoning that a server sent goes back to it, in the field that it came in. Default: true, since
-    /// DeepSeek, Gemini behind OpenRouter and Claude behind LiteLLM refuse a turn with tool calls without it.
-    /// OpenAI sends none, so nothing goes back there.
-    pub fn send_reasoning(mut self, send: bool) -> Self {
-        self.send_reasoning = send;
+    /// Whether a request that the server refuses for a parameter that it does not know is sent again without it.
+    /// Default: true.
+    pub fn step_down(mut self, on: bool) -> Self {
+        self.client.adaptation.steps_down = on;
         self
     }
 
-    fn request(&self, request: &ModelRequest<'_>) -> Result<Request, ModelError> {
+    fn request(&self, request: &ModelRequest<'_>, without: Features) -> Result<Asked, ModelError> {
         let options = encode::Options {
-            model: &self.model,
+            model: &self.client.model,
             streaming: self.streaming,
-            strict_tools: self.strict_tools,
-            max_tokens_field: self.max_tokens_field,
-            send_reasoning: self.send_reasoning,
-            origin: &self.origin,
+            strict_tools: self.client.strict_tools,
+            without,
+            max_call_id: if self.client.is_openai() { MAX_CALL_ID } else { usize::MAX },
+            origin: &self.client.origin,
         };
         let body = encode::Body::new(request, options)?;
-        Ok(Request::json("chat/completions", &body)?.stream(self.streaming))
+        self.client.ask("chat/completions", &body, self.streaming, body.features())
     }
 }
 
 impl Model for ChatCompletions {
     fn id(&self) -> String {
-        format!("openai:{}", self.model)
+        self.client.id()
+    }
+
+    fn protocol(&self) -> &str {
+        &self.client.origin
     }
 
     fn respond<'a>(&'a self, request: ModelRequest<'a>) -> BoxStream<'a, Result<ModelEvent, ModelError>> {
-        respond(&self.transport, self.request(&request), ChatFold::new(Arc::clone(&self.origin)))
+        let model = request.model.unwrap_or(&self.client.model);
+        let encode = move |without| self.request(&request, without);
+        respond(&self.client, model, encode, ChatFold::new(Arc::clone(&self.client.origin)))
     }
 }

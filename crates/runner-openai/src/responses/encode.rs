@@ -6,11 +6,13 @@
 use std::borrow::Cow;
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelRequest, ToolChoice, ToolSpec};
-use agentexec_agent_core::transcript::{AssistantItem, Item, Part, Raw, ToolCall, UserItem};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::tool::{Parameters, past_arguments, past_name};
+use super::input::{Input, inputs};
+use super::previous::{Known, known};
+use crate::features::{Feature, Features};
+use crate::format::{Form, in_dialect};
 
 /// What of the model's own settings goes into a body.
 #[derive(Clone, Copy, Debug)]
@@ -19,10 +21,21 @@ pub(super) struct Options<'a> {
     pub(super) streaming: bool,
     pub(super) strict_tools: bool,
     pub(super) store: bool,
-    pub(super) encrypted_reasoning: bool,
+    /// Whether the request goes on from a response that the server has stored.
+    pub(super) previous_response: bool,
     pub(super) reasoning_summary: Option<&'a str>,
+    /// What the server does not know.
+    pub(super) without: Features,
     /// The name of this server in the raw forms that it may get back.
     pub(super) origin: &'a str,
+}
+
+impl Options<'_> {
+    /// Whether the reasoning is asked for in encrypted form. What the server does not store it must hand out, or the
+    /// next turn has no reasoning; and what it stores it may have lost when the next turn goes on from there.
+    fn encrypts(&self) -> bool {
+        (!self.store || self.previous_response) && !self.without.has(Feature::EncryptedReasoning)
+    }
 }
 
 /// The body of a request.
@@ -31,7 +44,8 @@ pub(super) struct Body<'a> {
     model: &'a str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stream: bool,
-    store: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<bool>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     include: &'static [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,13 +57,17 @@ pub(super) struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning: Option<Reasoning<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     parallel_tool_calls: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_choice: Option<Choice<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    instructions: Option<&'a str>,
+    instructions: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_response_id: Option<&'a str>,
     input: Vec<Input<'a>>,
 }
 
@@ -59,6 +77,24 @@ struct Reasoning<'a> {
     effort: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Text<'a> {
+    format: Format<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Format<'a> {
+    JsonSchema {
+        name: &'a str,
+        schema: Value,
+        /// Left out when false, which is the default.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        strict: bool,
+    },
+    JsonObject,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,67 +118,74 @@ struct Tool<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
     parameters: Value,
-    /// Always said: left out, this protocol takes it for true.
-    strict: bool,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Input<'a> {
-    /// An item of this server, as it came.
-    Own(&'a Value),
-    Neutral(Neutral<'a>),
-}
-
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Neutral<'a> {
-    Message { role: &'static str, content: Content<'a> },
-    FunctionCall { call_id: &'a str, name: Cow<'a, str>, arguments: &'a str },
-    FunctionCallOutput { call_id: &'a str, output: &'a str },
-}
-
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Content<'a> {
-    Text(&'a str),
-    Parts(Vec<ContentPart<'a>>),
-}
-
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum ContentPart<'a> {
-    InputText { text: &'a str },
+    /// Always said where it is known: left out, this protocol takes it for true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
 }
 
 const ENCRYPTED: [&str; 1] = ["reasoning.encrypted_content"];
 
 impl<'a> Body<'a> {
     /// # Errors
-    /// [`Unsupported`](ModelErrorKind::Unsupported) for what this protocol has no words for.
+    /// Those of [`inputs`].
     pub(super) fn new(request: &ModelRequest<'a>, options: Options<'a>) -> Result<Self, ModelError> {
-        let settings = request.settings;
+        let (settings, without) = (request.settings, options.without);
         let has_tools = !request.tools.is_empty();
-        let (effort, summary) = (settings.reasoning_effort.as_deref(), options.reasoning_summary);
-        let reasoning = (effort.is_some() || summary.is_some()).then_some(Reasoning { effort, summary });
-        let input = request.items.iter().filter_map(|item| input(item, options).transpose());
+        let parallel = settings.parallel_tool_calls;
+        let form = Form::of(request.output, without);
+        let Known { id, news } = known(request.items, options);
         Ok(Self {
             model: request.model.unwrap_or(options.model),
             stream: options.streaming,
-            store: options.store,
-            // What the server does not store it must hand out, or the next turn has no reasoning.
-            include: if options.store || !options.encrypted_reasoning { &[] } else { &ENCRYPTED },
+            store: (!without.has(Feature::Store)).then_some(options.store),
+            include: if options.encrypts() { &ENCRYPTED } else { &[] },
             max_output_tokens: settings.max_output_tokens,
             temperature: settings.temperature,
             top_p: settings.top_p,
-            reasoning,
-            parallel_tool_calls: settings.parallel_tool_calls.filter(|_| has_tools),
+            reasoning: reasoning(request, options),
+            parallel_tool_calls: parallel.filter(|_| has_tools && !without.has(Feature::ParallelToolCalls)),
             tool_choice: if has_tools { choice(request.tool_choice)? } else { None },
-            tools: request.tools.iter().map(|tool| Tool::new(tool, options.strict_tools)).collect(),
-            instructions: request.instructions,
-            input: input.collect::<Result<_, _>>()?,
+            tools: request.tools.iter().map(|tool| Tool::new(tool, options)).collect(),
+            instructions: form.instructions(request.instructions, request.output),
+            text: text(form),
+            previous_response_id: id,
+            input: inputs(request.items, news, options)?,
         })
     }
+
+    /// What is in it that a server may not know.
+    pub(super) fn features(&self) -> Features {
+        let format = self.text.as_ref().map(|text| &text.format);
+        let strict = self.tools.iter().any(|tool| tool.strict.is_some())
+            || matches!(format, Some(Format::JsonSchema { strict: true, .. }));
+        let reasoning = |said: fn(&Reasoning<'a>) -> bool| self.reasoning.as_ref().is_some_and(said);
+        Features::NONE
+            .with_if(strict, Feature::Strict)
+            .with_if(self.parallel_tool_calls.is_some(), Feature::ParallelToolCalls)
+            .with_if(reasoning(|reasoning| reasoning.effort.is_some()), Feature::ReasoningEffort)
+            .with_if(reasoning(|reasoning| reasoning.summary.is_some()), Feature::ReasoningSummary)
+            .with_if(matches!(format, Some(Format::JsonSchema { .. })), Feature::JsonSchema)
+            .with_if(matches!(format, Some(Format::JsonObject)), Feature::JsonObject)
+            .with_if(!self.include.is_empty(), Feature::EncryptedReasoning)
+            .with_if(self.store.is_some(), Feature::Store)
+            .with_if(self.previous_response_id.is_some(), Feature::PreviousResponse)
+    }
+}
+
+fn reasoning<'a>(request: &ModelRequest<'a>, options: Options<'a>) -> Option<Reasoning<'a>> {
+    let effort = request.settings.reasoning_effort.as_deref();
+    let effort = effort.filter(|_| !options.without.has(Feature::ReasoningEffort));
+    let summary = options.reasoning_summary.filter(|_| !options.without.has(Feature::ReasoningSummary));
+    (effort.is_some() || summary.is_some()).then_some(Reasoning { effort, summary })
+}
+
+fn text(form: Form<'_>) -> Option<Text<'_>> {
+    let format = match form {
+        Form::Schema { name, schema, strict } => Format::JsonSchema { name, schema, strict },
+        Form::Object => Format::JsonObject,
+        Form::Any | Form::Told => return None,
+    };
+    Some(Text { format })
 }
 
 /// How the choice is said; not at all when it is the default.
@@ -156,70 +199,19 @@ fn choice(choice: &ToolChoice) -> Result<Option<Choice<'_>>, ModelError> {
     }))
 }
 
-fn unsupported(what: &str) -> ModelError {
+/// The error for what this protocol cannot carry.
+pub(super) fn unsupported(what: &str) -> ModelError {
     ModelError::new(ModelErrorKind::Unsupported, format!("the Responses API has no words for {what}"))
 }
 
 impl<'a> Tool<'a> {
-    fn new(tool: &'a ToolSpec, strict: bool) -> Self {
-        let Parameters { schema, strict } = Parameters::of(tool, strict);
+    fn new(tool: &'a ToolSpec, options: Options<'_>) -> Self {
+        let is_known = !options.without.has(Feature::Strict);
+        let (parameters, strict) = in_dialect(&tool.parameters, options.strict_tools && is_known);
         let (name, description) = (&tool.name, &tool.description);
-        Self { r#type: Function::Function, name, description, parameters: schema, strict }
+        Self { r#type: Function::Function, name, description, parameters, strict: is_known.then_some(strict) }
     }
-}
-
-/// One item, or none where this server could make nothing of it.
-fn input<'a>(item: &'a Item, options: Options<'a>) -> Result<Option<Input<'a>>, ModelError> {
-    let own = |raw: &'a Option<Raw>| raw.as_ref()?.of(options.origin).map(Input::Own);
-    Ok(match item {
-        Item::User(user) => Some(Input::Neutral(Neutral::Message { role: "user", content: content(user)? })),
-        Item::Assistant(said) => own(&said.raw).or_else(|| assistant(said)),
-        Item::Reasoning(reasoning) => {
-            let raw = reasoning.raw.as_ref().and_then(|raw| raw.of(options.origin));
-            raw.filter(|raw| options.store || is_self_contained(raw)).map(Input::Own)
-        }
-        Item::ToolCall(call) => Some(own(&call.raw).unwrap_or_else(|| function_call(call))),
-        Item::ToolOutput(item) => {
-            let (call_id, output) = (&item.call_id, &item.output);
-            Some(Input::Neutral(Neutral::FunctionCallOutput { call_id, output }))
-        }
-        Item::Opaque(raw) => raw.of(options.origin).map(Input::Own),
-        _ => return Err(unsupported("an item of the transcript")),
-    })
-}
-
-fn content(user: &UserItem) -> Result<Content<'_>, ModelError> {
-    if let [Part::Text { text }] = user.content.as_slice() {
-        return Ok(Content::Text(text));
-    }
-    let parts = user.content.iter().map(|part| match part {
-        Part::Text { text } => Ok(ContentPart::InputText { text }),
-        _ => Err(unsupported("a part of the user's message")),
-    });
-    Ok(Content::Parts(parts.collect::<Result<_, _>>()?))
-}
-
-fn assistant(said: &AssistantItem) -> Option<Input<'_>> {
-    let content = Content::Text(&said.text);
-    (!said.text.is_empty()).then_some(Input::Neutral(Neutral::Message { role: "assistant", content }))
-}
-
-fn function_call(call: &ToolCall) -> Input<'_> {
-    let (name, arguments) = (past_name(&call.name), past_arguments(&call.arguments));
-    Input::Neutral(Neutral::FunctionCall { call_id: &call.id, name, arguments })
-}
-
-/// Whether a reasoning item says what it says by itself. Without encrypted content it is only a reference to
-/// something that the server has not stored, and the server refuses it; models with open weights send their
-/// reasoning as it is.
-fn is_self_contained(reasoning: &Value) -> bool {
-    let has = |key: &str| match reasoning.get(key) {
-        Some(Value::String(text)) => !text.is_empty(),
-        Some(Value::Array(parts)) => !parts.is_empty(),
-        _ => false,
-    };
-    has("encrypted_content") || has("content")
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

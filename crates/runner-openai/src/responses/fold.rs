@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::MAX_OUTPUT_ITEMS;
 use super::calls::OpenCalls;
 use super::item::{self, Output, PARAGRAPH};
+use super::previous;
 use super::wire::{self, Body, Event};
 use crate::error::{Failure, described};
 use crate::respond::Fold;
@@ -58,7 +59,14 @@ pub struct ResponsesFold {
     text: String,
     has_reasoning: bool,
     refusal: String,
+    /// What was told of a refusal, should no item tell it.
+    refusing: String,
     end: Option<End>,
+    /// Whether the response is to leave a note of its id.
+    notes_id: bool,
+    /// The id by which the server has the response, as long as the server and the items agree on the ids of the calls.
+    id: Option<String>,
+    has_renamed: bool,
     usage: Usage,
     model: Option<String>,
     budget: ResponseBudget,
@@ -83,11 +91,23 @@ impl ResponsesFold {
             text: String::new(),
             has_reasoning: false,
             refusal: String::new(),
+            refusing: String::new(),
             end: None,
+            notes_id: false,
+            id: None,
+            has_renamed: false,
             usage: Usage::default(),
             model: None,
             budget: ResponseBudget::default(),
         }
+    }
+
+    /// Whether the response leaves a note of its id behind its items, from which
+    /// [`Responses::previous_response`](super::Responses::previous_response) goes on. Default: no.
+    #[must_use]
+    pub fn noting_id(mut self, on: bool) -> Self {
+        self.notes_id = on;
+        self
     }
 
     /// Takes in the data of one event and appends what it brought to `events`. What comes behind the terminal event
@@ -131,6 +151,7 @@ impl ResponsesFold {
             items.push(Item::Assistant(AssistantItem { text: self.text, raw: None }));
         }
         let has_calls = items.iter().any(|item| matches!(item, Item::ToolCall(_)));
+        let is_whole = end == End::Completed;
         let stop = match end {
             _ if !self.refusal.is_empty() => StopReason::Refusal(self.refusal),
             End::Incomplete(reason) => match reason.as_str() {
@@ -141,6 +162,8 @@ impl ResponsesFold {
             End::Completed if has_calls => StopReason::ToolCalls,
             End::Completed => StopReason::EndTurn,
         };
+        let note = self.id.filter(|_| self.notes_id && !self.has_renamed && is_whole);
+        items.extend(note.map(|id| previous::note(&self.origin, &id)));
         let mut response = ModelResponse::new(items, stop);
         response.usage = self.usage;
         response.model = self.model;
@@ -155,8 +178,18 @@ impl ResponsesFold {
                 self.text.push_str(delta);
                 events.push(ModelEvent::TextDelta(delta.to_owned()));
             }
+            ("response.refusal.delta", Some(delta)) => {
+                self.budget.spend(delta.len())?;
+                self.refusing.push_str(delta);
+            }
             ("response.function_call_arguments.delta", Some(delta)) => {
-                events.extend(self.calls.delta(event, delta.to_owned()));
+                self.budget.spend(delta.len())?;
+                events.extend(self.calls.delta(event, delta));
+            }
+            ("response.function_call_arguments.done", _) => {
+                let whole = Text::non_empty(event.arguments.as_ref()).unwrap_or_default();
+                self.budget.spend(whole.len())?;
+                events.extend(self.calls.whole(event, whole));
             }
             ("response.reasoning_summary_text.delta" | "response.reasoning_text.delta", Some(delta)) => {
                 self.has_reasoning = true;
@@ -190,7 +223,8 @@ impl ResponsesFold {
             let message = format!("the model produced more than {MAX_OUTPUT_ITEMS} items in one response");
             return Err(ModelError::new(ModelErrorKind::LimitExceeded, message).into());
         }
-        let Output { mut item, refusal } = item::read(value, &self.origin);
+        let Output { mut item, refusal, is_renamed } = item::read(value, &self.origin);
+        self.has_renamed |= is_renamed;
         self.refusal.push_str(&refusal);
         match &mut item {
             Item::Assistant(said) => {
@@ -212,6 +246,7 @@ impl ResponsesFold {
                     }
                     // Two calls with one id could not both be answered.
                     item::rename_call(call);
+                    self.has_renamed = true;
                 }
                 self.calls.end(call, events);
             }
@@ -257,12 +292,17 @@ impl ResponsesFold {
             }
             _ => End::Completed,
         };
+        self.id = Text::non_empty(body.id.as_ref()).map(str::to_owned);
         self.model = Text::non_empty(body.model.as_ref()).map(str::to_owned);
         self.usage = body.usage.map(|usage| lenient::<wire::Usage>(usage).into()).unwrap_or_default();
         if self.items.is_empty() {
             for value in body.output.into_iter().flatten() {
                 self.item(None, value, events)?;
             }
+        }
+        self.items.extend(self.calls.take().map(|call| (None, Item::ToolCall(call))));
+        if self.refusal.is_empty() {
+            self.refusal = std::mem::take(&mut self.refusing);
         }
         self.end = Some(end);
         Ok(())

@@ -1,20 +1,24 @@
 //! Reading one output item: its neutral form beside the item as it came.
 
 use agentexec_agent_core::transcript::{AssistantItem, Item, Raw, ReasoningItem, ToolCall};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::ids::new_call_id;
+use super::MAX_CALL_ID;
+use crate::ids::{fitting, new_call_id};
 
 /// An output item, and the words of a refusal if it holds one.
 #[derive(Debug)]
 pub(super) struct Output {
     pub(super) item: Item,
     pub(super) refusal: String,
+    /// Whether it is a call that the server knows under another id, or under one that it would refuse.
+    pub(super) is_renamed: bool,
 }
 
 /// Reads an item. Kinds that nobody here knows are kept as they are.
 pub(super) fn read(mut value: Value, origin: &str) -> Output {
     let mut refusal = String::new();
+    let mut is_renamed = false;
     let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
     let item = match kind {
         "message" => {
@@ -30,19 +34,37 @@ pub(super) fn read(mut value: Value, origin: &str) -> Output {
             }
             Item::Reasoning(ReasoningItem { text, raw: Some(Raw::new(origin, value)) })
         }
-        "function_call" => {
+        "function_call" | CUSTOM => {
+            let said = string(&value, "call_id");
             let id = call_id(&mut value);
+            is_renamed = id != said || fitting(&id, MAX_CALL_ID) != id;
             let name = string(&value, "name");
-            let arguments = match value.get("arguments") {
-                None | Some(Value::Null) => String::new(),
-                Some(Value::String(text)) => text.clone(),
-                Some(json) => json.to_string(),
-            };
+            let arguments = arguments(&value);
             Item::ToolCall(ToolCall { id, name, arguments, raw: Some(Raw::new(origin, value)) })
         }
         _ => Item::Opaque(Raw::new(origin, value)),
     };
-    Output { item, refusal }
+    Output { item, refusal, is_renamed }
+}
+
+/// A call of a tool whose input is any text. We declare none, but a call must be answered whoever declared its tool.
+pub(super) const CUSTOM: &str = "custom_tool_call";
+
+/// The arguments of a call as text. Those of a custom tool are the one that it has.
+fn arguments(call: &Value) -> String {
+    if is_custom(call) {
+        return json!({ "input": call.get("input") }).to_string();
+    }
+    match call.get("arguments") {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(json) => json.to_string(),
+    }
+}
+
+/// Whether it is the call of a custom tool.
+pub(super) fn is_custom(call: &Value) -> bool {
+    call.get("type").and_then(Value::as_str) == Some(CUSTOM)
 }
 
 /// What stands between two parts of a summary.

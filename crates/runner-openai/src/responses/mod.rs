@@ -10,17 +10,19 @@
 mod calls;
 mod encode;
 mod fold;
+mod input;
 mod item;
+mod previous;
 mod wire;
 
 use std::sync::Arc;
 
 use agentexec_agent_core::model::{Model, ModelError, ModelEvent, ModelRequest};
-use agentexec_runner_http::{Request, Transport};
 use futures_util::stream::BoxStream;
 
 pub use self::fold::ResponsesFold;
-use crate::origin::origin;
+use crate::client::{Asked, Client};
+use crate::features::{Feature, Features};
 use crate::respond::respond;
 
 /// The protocol's part of [`Raw::protocol`](agentexec_agent_core::transcript::Raw::protocol). The server's address
@@ -30,10 +32,14 @@ pub const PROTOCOL: &str = "openai-responses";
 /// The most items of one response. A model that produces more is out of control.
 pub const MAX_OUTPUT_ITEMS: usize = 4096;
 
+/// The longest id of a tool call that the API takes, in characters. A longer one, of another provider, is shortened in the
+/// request, always to the same.
+pub const MAX_CALL_ID: usize = 64;
+
 /// A model over the Responses API. From [`OpenAi::responses`](crate::OpenAi::responses).
 ///
 /// The server stores nothing (`store: false`), so every request holds the whole transcript, and the reasoning in it
-/// is encrypted.
+/// is encrypted. [`previous_response`](Self::previous_response) is the other way.
 ///
 /// ```no_run
 /// use agentexec_agent_core::model::{Model, ModelEvent, ModelRequest};
@@ -56,28 +62,16 @@ pub const MAX_OUTPUT_ITEMS: usize = 4096;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Responses {
-    transport: Transport,
-    origin: Arc<str>,
-    model: String,
+    client: Client,
     streaming: bool,
-    strict_tools: bool,
     store: bool,
-    encrypted_reasoning: bool,
+    previous_response: bool,
     reasoning_summary: Option<String>,
 }
 
 impl Responses {
-    pub(crate) fn new(transport: Transport, model: String, strict_tools: bool) -> Self {
-        Self {
-            origin: origin(PROTOCOL, transport.base_url()),
-            transport,
-            model,
-            streaming: true,
-            strict_tools,
-            store: false,
-            encrypted_reasoning: true,
-            reasoning_summary: None,
-        }
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, streaming: true, store: false, previous_response: false, reasoning_summary: None }
     }
 
     /// Whether the answer is asked for as a stream. Default: true. An answer in one piece takes as long and shows
@@ -93,11 +87,14 @@ impl Responses {
         self
     }
 
-    /// Whether a request that is not stored asks for the reasoning in encrypted form
-    /// (`include: ["reasoning.encrypted_content"]`), without which the next turn of a reasoning model starts without
-    /// it. Default: true. False for a model or a server that refuses the field.
-    pub fn encrypted_reasoning(mut self, include: bool) -> Self {
-        self.encrypted_reasoning = include;
+    /// Whether a request goes on from the response before it (`previous_response_id`) and holds only what is new.
+    /// Default: false. The server then stores the responses, also without [`store`](Self::store).
+    ///
+    /// The id of a response is kept in the transcript, so a run that was stored can go on in another program. A request
+    /// holds the whole transcript where there is no id, and is sent again with the whole when the server does not
+    /// have that response any more. Tokens are charged for the whole in any case.
+    pub fn previous_response(mut self, on: bool) -> Self {
+        self.previous_response = on;
         self
     }
 
@@ -108,27 +105,49 @@ impl Responses {
         self
     }
 
-    fn request(&self, request: &ModelRequest<'_>) -> Result<Request, ModelError> {
+    /// Leaves something out that the server or the model does not know. May be called more than once. Default: what a
+    /// refusal names is found out and left out, see [`step_down`](Self::step_down).
+    pub fn without(mut self, feature: Feature) -> Self {
+        self.client.without(feature);
+        self
+    }
+
+    /// Whether a request that the server refuses for a parameter that it does not know is sent again without it, and
+    /// one that goes on from a response that the server does not have with the whole transcript. Default: true.
+    pub fn step_down(mut self, on: bool) -> Self {
+        self.client.adaptation.steps_down = on;
+        self
+    }
+
+    fn request(&self, request: &ModelRequest<'_>, without: Features) -> Result<Asked, ModelError> {
         let options = encode::Options {
-            model: &self.model,
+            model: &self.client.model,
             streaming: self.streaming,
-            strict_tools: self.strict_tools,
-            store: self.store,
-            encrypted_reasoning: self.encrypted_reasoning,
+            strict_tools: self.client.strict_tools,
+            store: self.store || self.previous_response,
+            previous_response: self.previous_response,
             reasoning_summary: self.reasoning_summary.as_deref(),
-            origin: &self.origin,
+            without,
+            origin: &self.client.origin,
         };
         let body = encode::Body::new(request, options)?;
-        Ok(Request::json("responses", &body)?.stream(self.streaming))
+        self.client.ask("responses", &body, self.streaming, body.features())
     }
 }
 
 impl Model for Responses {
     fn id(&self) -> String {
-        format!("openai:{}", self.model)
+        self.client.id()
+    }
+
+    fn protocol(&self) -> &str {
+        &self.client.origin
     }
 
     fn respond<'a>(&'a self, request: ModelRequest<'a>) -> BoxStream<'a, Result<ModelEvent, ModelError>> {
-        respond(&self.transport, self.request(&request), ResponsesFold::new(Arc::clone(&self.origin)))
+        let model = request.model.unwrap_or(&self.client.model);
+        let encode = move |without| self.request(&request, without);
+        let fold = ResponsesFold::new(Arc::clone(&self.client.origin)).noting_id(self.previous_response);
+        respond(&self.client, model, encode, fold)
     }
 }

@@ -16,6 +16,9 @@ pub(super) struct Event<'a> {
     pub(super) object: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) delta: Option<Text<'a>>,
+    /// Of `response.function_call_arguments.done`.
+    #[serde(borrow)]
+    pub(super) arguments: Option<Text<'a>>,
     pub(super) output_index: Option<i64>,
     #[serde(borrow)]
     pub(super) item_id: Option<Text<'a>>,
@@ -59,6 +62,8 @@ impl Added<'_> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Body<'a> {
+    #[serde(borrow)]
+    pub(super) id: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) status: Option<Text<'a>>,
     #[serde(borrow)]

@@ -1,29 +1,32 @@
+//! The body of a request, field by field.
+
+use agentexec_agent_core::OutputFormat;
 use agentexec_agent_core::model::ModelSettings;
-use proptest::prelude::*;
+use agentexec_agent_core::transcript::Item;
 use serde_json::json;
 
 use super::*;
-use crate::fixtures::{call, conversation, neutral, output, reasoning, tools, transcripts, with_raw};
-use crate::responses::ResponsesFold;
+use crate::fixtures::{conversation, tools};
 
-const ORIGIN: &str = "openai-responses@test";
+pub(in crate::responses) const ORIGIN: &str = "openai-responses@test";
 
-const OPTIONS: Options<'static> = Options {
+pub(in crate::responses) const OPTIONS: Options<'static> = Options {
     model: "gpt-x",
     streaming: true,
     strict_tools: true,
     store: false,
-    encrypted_reasoning: true,
+    previous_response: false,
     reasoning_summary: None,
+    without: Features::NONE,
     origin: ORIGIN,
 };
 
-fn body(request: &ModelRequest<'_>, options: Options<'_>) -> Value {
+pub(in crate::responses) fn body(request: &ModelRequest<'_>, options: Options<'_>) -> Value {
     serde_json::to_value(Body::new(request, options).unwrap()).unwrap()
 }
 
-fn input_of(items: &[Item], options: Options<'_>) -> Value {
-    body(&ModelRequest::new(items), options)["input"].take()
+fn without(feature: Feature) -> Options<'static> {
+    Options { without: Features::NONE.with(feature), ..OPTIONS }
 }
 
 #[test]
@@ -44,7 +47,7 @@ fn a_stored_response_needs_no_encrypted_reasoning() {
     let items = [Item::user("Hi")];
     let stored = body(&ModelRequest::new(&items), Options { store: true, streaming: false, ..OPTIONS });
     assert_eq!((&stored["store"], stored.get("include"), stored.get("stream")), (&json!(true), None, None));
-    let plain = body(&ModelRequest::new(&items), Options { encrypted_reasoning: false, ..OPTIONS });
+    let plain = body(&ModelRequest::new(&items), without(Feature::EncryptedReasoning));
     assert_eq!((&plain["store"], plain.get("include")), (&json!(false), None));
 }
 
@@ -103,6 +106,60 @@ fn everything_that_is_set_is_said() {
 }
 
 #[test]
+fn what_a_server_does_not_know_is_left_out() {
+    let (items, tools) = ([Item::user("Hi")], tools());
+    let mut settings = ModelSettings::default();
+    settings.parallel_tool_calls = Some(false);
+    settings.reasoning_effort = Some("low".into());
+    let mut request = ModelRequest::new(&items);
+    request.settings = &settings;
+    request.tools = &tools;
+    let options = |without| Options { without, reasoning_summary: Some("auto"), ..OPTIONS };
+    let cases = [
+        (Feature::ParallelToolCalls, "/parallel_tool_calls"),
+        (Feature::ReasoningEffort, "/reasoning/effort"),
+        (Feature::ReasoningSummary, "/reasoning/summary"),
+        (Feature::EncryptedReasoning, "/include"),
+        (Feature::Store, "/store"),
+        (Feature::Strict, "/tools/1/strict"),
+    ];
+    for (feature, field) in cases {
+        let full = Body::new(&request, options(Features::NONE)).unwrap();
+        assert!(full.features().has(feature), "{field}");
+        assert!(serde_json::to_value(full).unwrap().pointer(field).is_some(), "{field}");
+        let less = Body::new(&request, options(Features::NONE.with(feature))).unwrap();
+        assert!(!less.features().has(feature), "{field}");
+        assert_eq!(serde_json::to_value(less).unwrap().pointer(field), None, "{field}");
+    }
+}
+
+#[test]
+fn the_form_of_the_answer_is_asked_for_in_the_best_way_that_the_server_knows() {
+    let items = [Item::user("Hi")];
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+    let strict = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"],
+        "additionalProperties": false});
+    let format = OutputFormat::from_schema("weather", schema.clone());
+    let mut request = ModelRequest::new(&items);
+    request.output = Some(&format);
+    let ask = |features: &[Feature]| {
+        let without = features.iter().copied().collect();
+        let body = body(&request, Options { without, ..OPTIONS });
+        (body["text"]["format"].clone(), body["instructions"].clone())
+    };
+    let enforced = |schema: Value| json!({"type": "json_schema", "name": "weather", "schema": schema});
+    let mut to_the_letter = enforced(strict);
+    to_the_letter["strict"] = json!(true);
+    assert_eq!(ask(&[]), (to_the_letter, Value::Null));
+    assert_eq!(ask(&[Feature::Strict]), (enforced(schema.clone()), Value::Null));
+
+    let (object, told) = ask(&[Feature::JsonSchema]);
+    assert_eq!(object, json!({"type": "json_object"}));
+    assert!(told.as_str().unwrap().ends_with(&schema.to_string()), "{told}");
+    assert_eq!(ask(&[Feature::JsonSchema, Feature::JsonObject]), (Value::Null, told));
+}
+
+#[test]
 fn what_is_about_tools_is_said_only_with_tools() {
     let items = [Item::user("Hi")];
     let mut settings = ModelSettings::default();
@@ -120,55 +177,6 @@ fn what_is_about_tools_is_said_only_with_tools() {
 }
 
 #[test]
-fn a_transcript_of_another_protocol_is_sent_in_its_neutral_form() {
-    let expected = json!([
-        {"type": "message", "role": "user", "content": "What is 1 + 2, and 3 * 4?"},
-        {"type": "message", "role": "assistant", "content": "I compute "},
-        {"type": "message", "role": "assistant", "content": "both."},
-        {"type": "function_call", "call_id": "a", "name": "add", "arguments": "{\"x\":1}"},
-        {"type": "function_call", "call_id": "b", "name": "mul", "arguments": "{}"},
-        {"type": "function_call_output", "call_id": "b", "output": "12"},
-        {"type": "function_call_output", "call_id": "a", "output": ""},
-        {"type": "message", "role": "assistant", "content": "3 and 12."},
-        {"type": "message", "role": "user", "content": "Thanks."},
-    ]);
-    assert_eq!(input_of(conversation().items(), OPTIONS), expected);
-}
-
-#[test]
-fn items_of_this_server_go_back_unchanged_and_in_order() {
-    let thought = json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"});
-    let said = json!({"type": "message", "id": "msg_1", "role": "assistant", "phase": "commentary",
-        "content": [{"type": "output_text", "text": "I add.", "annotations": []}]});
-    let called = json!({"type": "function_call", "id": "fc_1", "call_id": "a", "name": "add",
-        "arguments": "{}", "namespace": "math", "status": "completed"});
-    let unknown = json!({"type": "telepathy_call", "id": "tp_1"});
-    let items = [
-        with_raw(reasoning(""), ORIGIN, thought.clone()),
-        with_raw(Item::assistant("I add."), ORIGIN, said.clone()),
-        with_raw(call("a", "add", "{}"), ORIGIN, called.clone()),
-        Item::Opaque(Raw::new(ORIGIN, unknown.clone())),
-        output("a", "1"),
-    ];
-    let answer = json!({"type": "function_call_output", "call_id": "a", "output": "1"});
-    assert_eq!(input_of(&items, OPTIONS), json!([thought, said, called, unknown, answer]));
-}
-
-#[test]
-fn reasoning_goes_back_only_where_the_server_can_read_it() {
-    let reference =
-        json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm"}]});
-    let open =
-        json!({"type": "reasoning", "id": "rs_2", "content": [{"type": "reasoning_text", "text": "Hm"}]});
-    let items = [
-        with_raw(reasoning("Hm"), ORIGIN, reference.clone()),
-        with_raw(reasoning("Hm"), ORIGIN, open.clone()),
-    ];
-    assert_eq!(input_of(&items, OPTIONS), json!([open]));
-    assert_eq!(input_of(&items, Options { store: true, ..OPTIONS }), json!([reference, open]));
-}
-
-#[test]
 fn the_body_of_a_turn_begins_with_the_body_of_the_turn_before() {
     let (transcript, tools) = (conversation(), tools());
     let bytes = |items| {
@@ -180,29 +188,4 @@ fn the_body_of_a_turn_begins_with_the_body_of_the_turn_before() {
     let (before, now) = (bytes(&transcript.items()[..1]), bytes(transcript.items()));
     let prefix = before.strip_suffix("]}").unwrap();
     assert!(now.starts_with(prefix), "{now}\n{before}");
-}
-
-/// Reads input items as a server would: what the model produced through the fold.
-fn decode(input: &[Value]) -> Vec<Item> {
-    let read = |item: &Value| match (item["type"].as_str().unwrap(), item["role"].as_str()) {
-        ("message", Some("user")) => vec![Item::user(item["content"].as_str().unwrap())],
-        ("function_call_output", _) => {
-            vec![output(item["call_id"].as_str().unwrap(), item["output"].as_str().unwrap())]
-        }
-        _ => {
-            let mut fold = ResponsesFold::new(ORIGIN);
-            let body = json!({"object": "response", "status": "completed", "output": [item]});
-            fold.push(&body.to_string(), &mut Vec::new()).unwrap();
-            fold.finish().unwrap().items
-        }
-    };
-    neutral(input.iter().flat_map(read).collect())
-}
-
-proptest! {
-    #[test]
-    fn nothing_is_lost_on_the_way_to_the_wire_and_back(items in transcripts()) {
-        let input = input_of(&items, OPTIONS);
-        prop_assert_eq!(decode(input.as_array().unwrap()), items);
-    }
 }

@@ -197,6 +197,58 @@ fn arguments_find_their_call_whatever_the_server_leaves_out() {
 }
 
 #[test]
+fn a_call_whose_item_is_never_finished_is_asked_for_all_the_same() {
+    let begun = |id: &str| {
+        let item = json!({"type": "function_call", "id": format!("fc_{id}"), "call_id": id, "name": "add"});
+        json!({"type": "response.output_item.added", "item": item})
+    };
+    let piece = |text: &str| json!({"type": "response.function_call_arguments.delta", "delta": text});
+    let whole = |text: &str| json!({"type": "response.function_call_arguments.done", "arguments": text});
+    let chunks = [begun("a"), piece("{\"x\""), piece(":1}"), whole("{\"x\":1}"), begun("b"), whole("{}")];
+    let (events, response) = fold_completed(&chunks);
+    assert_eq!(
+        events,
+        [started("a"), delta("a", "{\"x\""), delta("a", ":1}"), started("b"), delta("b", "{}")]
+    );
+    let calls: Vec<_> = calls(&response).iter().map(|call| (&*call.id, &*call.arguments)).collect();
+    assert_eq!(calls, [("a", "{\"x\":1}"), ("b", "{}")]);
+    assert_eq!(response.stop, StopReason::ToolCalls);
+}
+
+#[test]
+fn a_refusal_whose_item_never_came_is_one() {
+    let piece = |text: &str| json!({"type": "response.refusal.delta", "delta": text});
+    let (events, response) = fold_completed(&[piece("I can"), piece("not.")]);
+    assert_eq!((events, response.stop), (vec![], StopReason::Refusal("I cannot.".into())));
+}
+
+#[test]
+fn a_response_leaves_a_note_of_its_id_where_the_next_request_may_go_on_from_it() {
+    let fold = |notes: bool, body: &Value| {
+        let mut fold = ResponsesFold::new(ORIGIN).noting_id(notes);
+        fold.push(&body.to_string(), &mut Vec::new()).unwrap();
+        fold.finish().unwrap().items
+    };
+    let body = |output: Value| json!({"id": "resp_1", "object": "response", "status": "completed", "output": output});
+    let said = body(json!([message("Hi"), function_call("a", "{}")]));
+    let note = Item::Opaque(Raw::note(ORIGIN, json!({"response_id": "resp_1"})));
+    assert_eq!(fold(true, &said).last(), Some(&note));
+    assert_eq!(fold(false, &said).len(), 2);
+
+    let mut incomplete = said.clone();
+    incomplete["status"] = json!("incomplete");
+    // The server knows these calls under other ids than the outputs will name.
+    let nameless = body(json!([{"type": "function_call", "name": "add", "arguments": "{}"}]));
+    let long = body(json!([function_call(&"a".repeat(65), "{}")]));
+    let same = body(json!([function_call("a", "1"), function_call("a", "2")]));
+    let mut without_id = said;
+    without_id.as_object_mut().unwrap().remove("id");
+    for body in [incomplete, nameless, long, same, without_id] {
+        assert!(!fold(true, &body).contains(&note), "{body}");
+    }
+}
+
+#[test]
 fn a_call_is_told_of_even_if_only_its_end_is_seen() {
     let (events, _) = fold_completed(&[done(&function_call("a", "{}"))]);
     assert_eq!(events, [started("a"), delta("a", "{}")]);
@@ -259,6 +311,16 @@ fn unknown_items_are_kept_and_unknown_events_skipped() {
     assert_eq!(events, []);
     assert_eq!(response.items, [Item::Opaque(Raw::new(ORIGIN, search))]);
     assert_eq!(response.stop, StopReason::EndTurn);
+}
+
+#[test]
+fn a_call_of_a_custom_tool_is_a_call() {
+    let call =
+        json!({"type": "custom_tool_call", "id": "ct_1", "call_id": "a", "name": "run", "input": "print(1)"});
+    let (events, response) = fold_completed(&[done(&call)]);
+    let calls = calls(&response);
+    assert_eq!((calls[0].name.as_str(), calls[0].arguments.as_str()), ("run", r#"{"input":"print(1)"}"#));
+    assert_eq!((events.len(), calls[0].raw.as_ref().map(|raw| &raw.value)), (2, Some(&call)));
 }
 
 #[test]

@@ -1,16 +1,13 @@
 //! Chat Completions over real HTTP.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{KEY, ask, bodies, server, settings, stream, tools, turn, whole};
 use agentexec_agent_core::model::{Model, ModelErrorKind, ModelEvent, StopReason};
 use agentexec_agent_core::transcript::{Item, Transcript};
 use agentexec_runner_core::Usage;
 use agentexec_runner_openai::OpenAi;
 use serde_json::{Value, json};
-use support::{KEY, ask, bodies, server, settings, stream, tools, turn, whole};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wiremock::ResponseTemplate;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use agentexec_agent_core::model::{Model, ModelError, ModelEvent, ModelRequest, ModelResponse, ToolSpec};
 use agentexec_agent_core::transcript::{Item, ToolCall, ToolOutputItem, Transcript};
 use agentexec_runner_openai::{OpenAi, RetryPolicy};
-use agentexec_tools::schema::schema_of;
+use agentexec_tools::schema::{Dialect, schema_of};
 use futures_util::TryStreamExt;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -75,6 +75,11 @@ pub(crate) fn tools() -> Vec<ToolSpec> {
     ["list", "read"].map(|name| ToolSpec::new(name, format!("Do {name}."), schema_of::<Path>())).into()
 }
 
+/// The schema of these tools as it is sent without strict mode.
+pub(crate) fn plain_schemas() -> Value {
+    schema_of::<Path>().in_dialect(Dialect::Plain).schema
+}
+
 /// Asks once.
 pub(crate) async fn ask(
     model: &dyn Model,
@@ -101,12 +106,8 @@ pub(crate) async fn turn(
     transcript.extend(response.items.clone());
     let open: Vec<ToolCall> = transcript.open_calls().into_iter().cloned().collect();
     transcript.extend(open.into_iter().map(|call| {
-        Item::ToolOutput(ToolOutputItem {
-            output: format!("{}({})", call.name, call.arguments),
-            call_id: call.id,
-            name: call.name,
-            is_error: false,
-        })
+        let answer = format!("{}({})", call.name, call.arguments);
+        Item::ToolOutput(ToolOutputItem::new(call.id, call.name, answer))
     }));
     (events, response)
 }

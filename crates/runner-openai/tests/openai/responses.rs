@@ -1,15 +1,12 @@
 //! The Responses API over real HTTP.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{KEY, ask, bodies, server, settings, stream, tools, turn, whole};
 use agentexec_agent_core::model::{ModelErrorKind, ModelEvent, StopReason};
 use agentexec_agent_core::transcript::{Item, Transcript};
 use agentexec_runner_core::Usage;
 use serde_json::{Value, json};
-use support::{KEY, ask, bodies, server, settings, stream, tools, turn, whole};
 use wiremock::ResponseTemplate;
 
 const PATH: &str = "/v1/responses";
@@ -160,7 +157,7 @@ async fn a_run_goes_on_over_the_other_protocol() {
     turn(&settings(&server).responses().unwrap(), &mut transcript, &tools()).await;
 
     let done = json!({"choices": [{"message": {"content": "Done."}, "finish_reason": "stop"}]});
-    let other = support::server("/v1/chat/completions", [whole(&done)]).await;
+    let other = crate::support::server("/v1/chat/completions", [whole(&done)]).await;
     ask(&settings(&other).chat().unwrap(), &transcript, &tools()).await.unwrap();
     let function = |id: &str, name: &str, path: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": json!({ "path": path }).to_string()}});
     let assistant = json!({"role": "assistant", "content": "I look.",

@@ -1,0 +1,13 @@
+//! Both protocols over real HTTP, on loopback.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod azure;
+mod chat;
+mod corpus;
+mod previous;
+mod responses;
+mod retries;
+mod step_down;
+mod support;
+mod turns;
+mod wire;

@@ -1,0 +1,106 @@
+//! What a run tells of the retries that the transport makes, and of what is lost on the way to another provider.
+
+use std::time::Duration;
+
+use agentexec_activity_core::{Activities, MemoryStore};
+use agentexec_agent_core::Agent;
+use agentexec_agent_core::model::ModelEvent;
+use agentexec_agent_core::transcript::{Item, Raw, ReasoningItem, Transcript};
+use agentexec_runner_core::testing::Recorded;
+use agentexec_runner_core::{RunEvent, RunExt};
+use agentexec_runner_openai::OpenAiRunner;
+use futures_util::TryStreamExt;
+use serde_json::json;
+use wiremock::ResponseTemplate;
+
+use crate::support::{ask, server, settings};
+use crate::wire::{WIRES, say};
+
+fn busy() -> ResponseTemplate {
+    ResponseTemplate::new(503)
+        .insert_header("retry-after-ms", "2")
+        .set_body_json(json!({"error": {"message": "Busy"}}))
+}
+
+#[tokio::test]
+async fn a_model_tells_of_each_retry_before_it_waits() {
+    for wire in WIRES {
+        let server = server(wire.path(), [busy(), wire.answer(&say("Hi"))]).await;
+        let (events, _) = ask(&*wire.model(&server), &Transcript::from_user("Hi"), &[]).await.unwrap();
+        let ModelEvent::Retrying { retry, retries, delay, error } = &events[0] else { panic!("{events:?}") };
+        assert_eq!((*retry, *retries, *delay), (1, 1, Duration::from_millis(2)));
+        assert!(error.contains("Busy (HTTP 503)"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_tells_of_retries_in_its_events_and_in_its_log() {
+    for wire in WIRES {
+        let server = server(wire.path(), [busy(), wire.answer(&say("Hi"))]).await;
+        let store = MemoryStore::new();
+        let activities = Activities::new(store.clone());
+        let id = activities.create("greeting").await.unwrap();
+        let runner = OpenAiRunner::new(wire.model(&server)).tracked(&activities);
+        let events: Vec<RunEvent> =
+            runner.run_streamed(id, Agent::new("Greeter").input("Hi")).try_collect().await.unwrap();
+        let told =
+            events.iter().filter(|event| matches!(event, RunEvent::Retrying { retry: 1, delay_ms: 2, .. }));
+        assert_eq!(told.count(), 1, "{wire:?} {events:?}");
+        assert!(
+            !events.iter().any(|event| matches!(event, RunEvent::Retracted { .. })),
+            "nothing was told yet"
+        );
+        let messages = store.messages(id);
+        assert!(messages.iter().any(|message| message.starts_with("Retry 1/1: ")), "{messages:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_from_another_provider_says_what_is_not_shown() {
+    let thought = |protocol: &str| {
+        let raw = Some(Raw::new(protocol, json!({"signature": "s"})));
+        Item::Reasoning(ReasoningItem { text: "Hm".into(), raw })
+    };
+    for wire in WIRES {
+        let server = server(wire.path(), [wire.answer(&say("Hi"))]).await;
+        let model = wire.model(&server);
+        let own = model.protocol().to_owned();
+        let transcript: Transcript = [
+            Item::user("Go."),
+            thought("anthropic@api.anthropic.com"),
+            thought(&own),
+            Item::Opaque(Raw::new("anthropic@api.anthropic.com", json!({"type": "server_tool_use"}))),
+            Item::assistant("Half."),
+            Item::user("Go on."),
+        ]
+        .into_iter()
+        .collect();
+        let activities = Activities::new(MemoryStore::new());
+        let id = activities.create("greeting").await.unwrap();
+        let runner = OpenAiRunner::new(model).tracked(&activities);
+        let events: Vec<RunEvent> =
+            runner.run_streamed(id, Agent::new("Greeter").resume(transcript)).try_collect().await.unwrap();
+        let told: Vec<&RunEvent> =
+            events.iter().filter(|event| matches!(event, RunEvent::Untranslated { .. })).collect();
+        assert_eq!(told, [&RunEvent::Untranslated { items: 2 }], "{wire:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_has_a_key_of_its_own_on_every_try_when_it_is_to_have_one() {
+    for wire in WIRES {
+        let answer = || wire.answer(&say("Hi"));
+        let server = server(wire.path(), [busy(), answer(), answer(), answer()]).await;
+        let (with, without) = (settings(&server).idempotency_keys(true), settings(&server));
+        for settings in [&with, &with, &without] {
+            ask(&*wire.model_of(settings), &Transcript::from_user("Hi"), &[]).await.unwrap();
+        }
+        let requests = server.received_requests().await.unwrap();
+        let keys: Vec<Option<&str>> = requests
+            .iter()
+            .map(|request| request.headers.get("idempotency-key").map(|key| key.to_str().unwrap()))
+            .collect();
+        assert!(keys[0].is_some() && keys[0] == keys[1], "{keys:?}");
+        assert!(keys[2].is_some() && keys[2] != keys[0] && keys[3].is_none(), "{keys:?}");
+    }
+}
