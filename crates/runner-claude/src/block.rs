@@ -7,7 +7,6 @@ use agentexec_agent_core::model::{ModelError, ModelEvent};
 use agentexec_agent_core::transcript::{AssistantItem, Item, Raw, ReasoningItem, ToolCall};
 use serde_json::{Map, Value};
 
-use crate::PROTOCOL;
 use crate::fold::protocol;
 use crate::wire::Delta;
 
@@ -100,19 +99,19 @@ impl Block {
     /// The block is complete. A tool call whose input came with its start, in one piece, shows it now.
     pub(crate) fn stop(&mut self) -> Option<ModelEvent> {
         let Kind::ToolUse { id, json, .. } = &mut self.kind else { return None };
-        let input = self.raw.get("input")?.as_object().filter(|input| !input.is_empty())?;
         if !json.trim().is_empty() {
             return None;
         }
-        *json = Value::Object(input.clone()).to_string();
+        *json = whole_input(self.raw.get("input")?)?;
         Some(ModelEvent::ToolCallDelta { call_id: id.clone(), delta: json.clone() })
     }
 
-    /// The item that the block is in a transcript, its own form beside the neutral one.
-    pub(crate) fn into_item(mut self) -> Item {
+    /// The item that the block is in a transcript, beside the neutral form its own, which is that of `origin`.
+    pub(crate) fn into_item(mut self, origin: &str) -> Item {
         // Its end may not have come.
         self.stop();
         let Self { mut raw, kind } = self;
+        let own = |raw| Raw::new(origin, Value::Object(raw));
         match kind {
             Kind::Text(text) => {
                 raw.insert("text".into(), text.clone().into());
@@ -159,8 +158,16 @@ pub(crate) fn input_object(arguments: &str) -> Map<String, Value> {
         .unwrap_or_else(|_| Map::from_iter([(INVALID_JSON.to_owned(), arguments.into())]))
 }
 
-fn own(raw: Map<String, Value>) -> Raw {
-    Raw::new(PROTOCOL, Value::Object(raw))
+/// Input that did not come in pieces, as the text that it is in a stream. What is no object is kept: whoever called for
+/// the tool is told so, and calls again.
+fn whole_input(input: &Value) -> Option<String> {
+    match input {
+        Value::Null => None,
+        Value::Object(members) if members.is_empty() => None,
+        // Gateways put the text of the arguments here.
+        Value::String(text) => shown(text),
+        other => Some(other.to_string()),
+    }
 }
 
 fn shown(text: &str) -> Option<String> {

@@ -1,43 +1,39 @@
 //! The items of a transcript as the messages of a request: users and the assistant in turns.
 //!
 //! Every item becomes blocks, and blocks of one side that stand together become one message. What came from this
-//! protocol goes back as it came; what came from another provider goes in its neutral form, without the thoughts
+//! server goes back as it came; what came from another provider goes in its neutral form, without the thoughts
 //! and the items that only that provider can read. Nothing depends on the turn, so that the messages of a turn
 //! begin with those of the turn before: the prompt cache and the signatures of thoughts rest on that.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt::Write as _;
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind};
-use agentexec_agent_core::transcript::{AssistantItem, Item, Part, Raw, ToolCall, ToolOutputItem, UserItem};
+use agentexec_agent_core::transcript::{
+    AssistantItem, Item, Part, Raw, ReasoningItem, ToolCall, ToolOutputItem, UserItem,
+};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::PROTOCOL;
 use crate::block::input_object;
+use crate::content::{Answer, Block, CacheControl, Own};
+use crate::media;
+use crate::names::{wire_id, wire_name};
 
-/// What the user says in place of nothing when a transcript opens with the assistant: the first message must be
-/// the user's.
-const OPENING: &str = "Continue.";
+/// What the user says in place of nothing: the first message must be the user's, and so must the last, since
+/// current models do not go on with words that are put into their mouth.
+const CONTINUE: &str = "Continue.";
 
 /// How many of the newest user messages end in a cache breakpoint: the newest, which the next turn will read, and
 /// the one before, which this turn reads. The server looks back 20 blocks from a breakpoint for what it has
 /// stored, and a turn with many parallel calls is longer than that.
 const MARKED_MESSAGES: usize = 2;
 
-/// The longest tool name that the API takes.
-const MAX_NAME: usize = 128;
+/// The note that stands in a transcript where the model was asked without its earlier thoughts.
+const LEFT_BEHIND: &str = "thoughts_left_behind";
 
 /// What a tool said that failed without a word: the API refuses an error without content.
 const FAILED: &str = "The tool failed without a message.";
-
-/// Whether the model's thoughts go back to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Thoughts {
-    Kept,
-    Dropped,
-}
 
 /// One message of a request.
 #[derive(Debug, Serialize)]
@@ -53,71 +49,65 @@ enum Role {
     Assistant,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Block<'a> {
-    Raw(&'a Value),
-    Own(Own<'a>),
+/// The messages of a request.
+#[derive(Debug)]
+pub(crate) struct Conversation<'a> {
+    pub(crate) messages: Vec<Message<'a>>,
+    /// Whether there are thoughts of the model among them.
+    pub(crate) thoughts: bool,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Own<'a> {
-    Text {
-        text: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        cache_control: Option<CacheControl>,
-    },
-    ToolUse {
-        id: Cow<'a, str>,
-        name: Cow<'a, str>,
-        input: Map<String, Value>,
-    },
-    ToolResult {
-        tool_use_id: Cow<'a, str>,
-        // Left out when there is nothing to read: an empty text may be refused, no content is documented.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        content: Option<&'a str>,
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        is_error: bool,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        cache_control: Option<CacheControl>,
-    },
-}
-
-/// A cache breakpoint: everything up to the block that carries it is stored for five minutes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(crate) enum CacheControl {
-    Ephemeral,
-}
-
-/// The messages for these items.
+/// The messages for these items, with the raw forms of those that came from the server `origin`. Its thoughts go
+/// back to the model `with_thoughts`.
 ///
 /// # Errors
-/// `InvalidRequest` when there is nothing to say; `Unsupported` for a kind of item or part that this protocol
+/// `InvalidRequest` when there is nothing to say; `Unsupported` for a kind of item, part or media that this protocol
 /// cannot carry.
-pub(crate) fn messages(items: &[Item], thoughts: Thoughts) -> Result<Vec<Message<'_>>, ModelError> {
-    let mut writer = Writer { messages: Vec::new(), open: Vec::new(), used: HashSet::new(), thoughts };
-    for item in items {
+pub(crate) fn conversation<'a>(
+    items: &'a [Item],
+    origin: &'a str,
+    with_thoughts: bool,
+) -> Result<Conversation<'a>, ModelError> {
+    let known = items.iter().rposition(|item| is_left_behind(item, origin)).unwrap_or(0);
+    let mut writer = Writer::new(origin);
+    for (place, item) in items.iter().enumerate() {
+        writer.with_thoughts = with_thoughts && place >= known;
         writer.item(item)?;
     }
-    let mut messages = writer.messages;
-    match messages.first() {
+    let Writer { mut messages, paused, thoughts, .. } = writer;
+    match messages.first().map(|first| first.role) {
         None => {
             let message = "there is nothing to ask: the transcript has no text; push a user item first";
             return Err(ModelError::new(ModelErrorKind::InvalidRequest, message));
         }
-        Some(first) if first.role == Role::Assistant => {
-            messages.insert(0, Message { role: Role::User, content: vec![text(OPENING)] });
-        }
-        Some(_) => {}
+        Some(Role::Assistant) => messages.insert(0, Message::of_user(CONTINUE)),
+        Some(Role::User) => {}
+    }
+    // A turn that the server paused goes back without a word of the user's; only its own tools make it pause.
+    if !paused && messages.last().is_some_and(|last| last.role == Role::Assistant) {
+        messages.push(Message::of_user(CONTINUE));
     }
     for message in messages.iter_mut().filter(|message| message.role == Role::User) {
         // The API wants the results first. The sort is stable and a no-op in all but odd transcripts.
-        message.content.sort_by_key(|block| !matches!(block, Block::Own(Own::ToolResult { .. })));
+        message.content.sort_by_key(|block| !block.is_result());
     }
-    Ok(messages)
+    Ok(Conversation { messages, thoughts })
+}
+
+impl<'a> Message<'a> {
+    fn of_user(said: &'a str) -> Self {
+        Self { role: Role::User, content: vec![Block::Own(Own::text(said))] }
+    }
+}
+
+/// An item for the beginning of an answer that the model gave without its earlier thoughts: they stay behind from then
+/// on, so that what it thinks next can go back to it.
+pub(crate) fn left_behind(origin: &str) -> Item {
+    Item::Opaque(Raw::note(origin, LEFT_BEHIND.into()))
+}
+
+fn is_left_behind(item: &Item, origin: &str) -> bool {
+    matches!(item, Item::Opaque(raw) if raw.note_of(origin).is_some_and(|note| note == LEFT_BEHIND))
 }
 
 /// Puts a cache breakpoint on the last block of the newest user messages that has something in it.
@@ -130,36 +120,46 @@ pub(crate) fn mark_newest(messages: &mut [Message<'_>]) {
     }
 }
 
-impl Block<'_> {
-    /// Where the cache breakpoint of this block goes; an empty block and one of the model's cannot have one.
-    fn breakpoint(&mut self) -> Option<&mut Option<CacheControl>> {
-        match self {
-            Self::Own(Own::Text { cache_control, .. })
-            | Self::Own(Own::ToolResult { content: Some(_), cache_control, .. }) => Some(cache_control),
-            _ => None,
-        }
-    }
-}
-
 struct Writer<'a> {
     messages: Vec<Message<'a>>,
     /// The calls that no output has answered yet, each with its id on the wire. Few at a time.
     open: Vec<(&'a str, Cow<'a, str>)>,
     /// The ids on the wire of all calls.
     used: HashSet<Cow<'a, str>>,
-    thoughts: Thoughts,
+    origin: &'a str,
+    /// Whether the model's thoughts go back to it from here on.
+    with_thoughts: bool,
+    /// Whether the newest message may be a turn that the server paused.
+    paused: bool,
+    thoughts: bool,
 }
 
 impl<'a> Writer<'a> {
+    fn new(origin: &'a str) -> Self {
+        Self {
+            messages: Vec::new(),
+            open: Vec::new(),
+            used: HashSet::new(),
+            origin,
+            with_thoughts: true,
+            paused: false,
+            thoughts: false,
+        }
+    }
+
     fn item(&mut self, item: &'a Item) -> Result<(), ModelError> {
         match item {
             Item::User(item) => self.user(item)?,
             Item::Assistant(item) => self.assistant(item),
-            Item::Reasoning(item) if self.thoughts == Thoughts::Kept => self.raw(item.raw.as_ref()),
-            Item::Reasoning(_) => {}
+            Item::Reasoning(item) => self.reasoning(item),
             Item::ToolCall(call) => self.call(call),
-            Item::ToolOutput(output) => self.output(output),
-            Item::Opaque(raw) => self.raw(Some(raw)),
+            Item::ToolOutput(output) => self.output(output)?,
+            Item::Opaque(raw) => {
+                if let Some(raw) = raw.of(self.origin) {
+                    self.push(Role::Assistant, Block::Raw(raw));
+                    self.paused = true;
+                }
+            }
             _ => return Err(unsupported("item of the transcript")),
         }
         Ok(())
@@ -167,11 +167,13 @@ impl<'a> Writer<'a> {
 
     fn user(&mut self, item: &'a UserItem) -> Result<(), ModelError> {
         for part in &item.content {
-            match part {
-                Part::Text { text: said } if is_blank(said) => {}
-                Part::Text { text: said } => self.push(Role::User, text(said)),
+            let block = match part {
+                Part::Text { text } if is_blank(text) => continue,
+                Part::Text { text } => Own::text(text),
+                Part::Media { media } => media::block(media)?,
                 _ => return Err(unsupported("part of a user item")),
-            }
+            };
+            self.push(Role::User, Block::Own(block));
         }
         Ok(())
     }
@@ -181,13 +183,20 @@ impl<'a> Writer<'a> {
         if is_blank(&item.text) {
             return;
         }
-        let block = own(item.raw.as_ref()).map_or_else(|| text(&item.text), Block::Raw);
-        self.push(Role::Assistant, block);
+        let own = self.own(item.raw.as_ref());
+        self.push(Role::Assistant, own.map_or_else(|| Block::Own(Own::text(&item.text)), Block::Raw));
+    }
+
+    fn reasoning(&mut self, item: &'a ReasoningItem) {
+        if let Some(raw) = self.own(item.raw.as_ref()).filter(|_| self.with_thoughts) {
+            self.thoughts = true;
+            self.push(Role::Assistant, Block::Raw(raw));
+        }
     }
 
     fn call(&mut self, call: &'a ToolCall) {
         // A block that goes back as it came keeps its id, whatever that looks like.
-        let (id, block) = match own(call.raw.as_ref()) {
+        let (id, block) = match self.own(call.raw.as_ref()) {
             Some(raw) => (Cow::Borrowed(call.id.as_str()), Block::Raw(raw)),
             None => {
                 let id = self.unused(wire_id(&call.id));
@@ -211,39 +220,42 @@ impl<'a> Writer<'a> {
     }
 
     /// The API refuses a result that answers no call or a call that is answered already; neither says anything.
-    fn output(&mut self, output: &'a ToolOutputItem) {
+    fn output(&mut self, output: &'a ToolOutputItem) -> Result<(), ModelError> {
         let Some(place) = self.open.iter().position(|(call_id, _)| *call_id == output.call_id) else {
-            return;
+            return Ok(());
         };
         let (_, tool_use_id) = self.open.remove(place);
-        let content = match output.output.as_str() {
-            said if !is_blank(said) => Some(said),
-            _ => output.is_error.then_some(FAILED),
+        let said = Some(output.output.as_str()).filter(|said| !is_blank(said));
+        let shown = output.media.iter().map(media::block).collect::<Result<Vec<_>, _>>()?;
+        // An error may hold nothing but text, so what it shows stands behind the results.
+        let (within, beside) = if output.is_error { (Vec::new(), shown) } else { (shown, Vec::new()) };
+        let content = match said {
+            said if !within.is_empty() => {
+                Some(Answer::Blocks(said.map(Own::text).into_iter().chain(within).collect()))
+            }
+            Some(said) => Some(Answer::Text(said)),
+            None => output.is_error.then_some(Answer::Text(FAILED)),
         };
-        let block = Own::ToolResult { tool_use_id, content, is_error: output.is_error, cache_control: None };
-        self.push(Role::User, Block::Own(block));
+        let result = Own::ToolResult { tool_use_id, content, is_error: output.is_error, cache_control: None };
+        for block in std::iter::once(result).chain(beside) {
+            self.push(Role::User, Block::Own(block));
+        }
+        Ok(())
     }
 
-    fn raw(&mut self, raw: Option<&'a Raw>) {
-        if let Some(raw) = own(raw) {
-            self.push(Role::Assistant, Block::Raw(raw));
-        }
+    fn own(&self, raw: Option<&'a Raw>) -> Option<&'a Value> {
+        raw.and_then(|raw| raw.of(self.origin))
     }
 
     fn push(&mut self, role: Role, block: Block<'a>) {
         match self.messages.last_mut() {
             Some(message) if message.role == role => message.content.push(block),
-            _ => self.messages.push(Message { role, content: vec![block] }),
+            _ => {
+                self.paused = false;
+                self.messages.push(Message { role, content: vec![block] });
+            }
         }
     }
-}
-
-fn text(text: &str) -> Block<'_> {
-    Block::Own(Own::Text { text, cache_control: None })
-}
-
-fn own(raw: Option<&Raw>) -> Option<&Value> {
-    raw.and_then(|raw| raw.of(PROTOCOL))
 }
 
 /// The API refuses a text block without anything but white space in it.
@@ -257,103 +269,5 @@ fn unsupported(what: &str) -> ModelError {
     ModelError::new(ModelErrorKind::Unsupported, message)
 }
 
-/// An id of another provider in the characters that the API takes, `[a-zA-Z0-9_-]`; different ids stay different.
-fn wire_id(id: &str) -> Cow<'_, str> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if !id.is_empty() && id.bytes().all(legal) {
-        return Cow::Borrowed(id);
-    }
-    let mut written = String::with_capacity(id.len() + 1);
-    for byte in id.bytes() {
-        if legal(byte) {
-            written.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(written, "_{byte:02x}");
-        }
-    }
-    if written.is_empty() {
-        written.push('_');
-    }
-    Cow::Owned(written)
-}
-
-fn wire_name(name: &str) -> Cow<'_, str> {
-    let mut name = wire_id(name);
-    if name.len() > MAX_NAME {
-        // Only ASCII is left by now, so any place is a character boundary.
-        name.to_mut().truncate(MAX_NAME);
-    }
-    name
-}
-
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn an_id_keeps_legal_characters_and_writes_out_the_others() {
-        assert_eq!(wire_id("toolu_01-A"), "toolu_01-A");
-        assert_eq!(wire_id("functions.add:0"), "functions_2eadd_3a0");
-        assert_ne!(wire_id("a.b"), wire_id("a:b"));
-        assert_eq!(wire_id(""), "_");
-    }
-
-    #[test]
-    fn a_name_is_cut_at_the_longest_that_the_api_takes() {
-        assert_eq!(wire_name(&"é".repeat(200)).len(), MAX_NAME);
-    }
-
-    #[test]
-    fn breakpoints_stand_on_the_newest_user_messages_and_never_on_an_empty_result() {
-        let call = |id: &str| {
-            Item::ToolCall(ToolCall {
-                id: id.into(),
-                name: "add".into(),
-                arguments: String::new(),
-                raw: None,
-            })
-        };
-        let output = |id: &str, output: &str| {
-            Item::ToolOutput(ToolOutputItem {
-                call_id: id.into(),
-                name: "add".into(),
-                output: output.into(),
-                is_error: false,
-            })
-        };
-        let items = [
-            Item::user("one"),
-            call("a"),
-            call("b"),
-            output("a", "1"),
-            output("b", ""),
-            Item::assistant("done"),
-            Item::user("two"),
-        ];
-        let mut messages = messages(&items, Thoughts::Kept).unwrap();
-        mark_newest(&mut messages);
-        let users: Vec<Value> = messages
-            .iter()
-            .filter(|message| message.role == Role::User)
-            .map(|message| serde_json::to_value(&message.content).unwrap())
-            .collect();
-        assert_eq!(users[0], json!([{"type": "text", "text": "one"}]));
-        assert_eq!(
-            users[1],
-            json!([
-                {
-                    "type": "tool_result", "tool_use_id": "a", "content": "1",
-                    "cache_control": {"type": "ephemeral"},
-                },
-                {"type": "tool_result", "tool_use_id": "b"},
-            ])
-        );
-        assert_eq!(
-            users[2],
-            json!([{"type": "text", "text": "two", "cache_control": {"type": "ephemeral"}}])
-        );
-    }
-}
+pub(crate) mod tests;

@@ -6,25 +6,33 @@
 //!
 //! Source: <https://platform.claude.com/docs/en/api/messages>.
 
-use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelRequest, ToolChoice, ToolSpec};
-use agentexec_tools::schema::{Conversion, Dialect};
-use serde::Serialize;
-use serde_json::Value;
+mod output;
+mod tools;
 
+use std::borrow::Cow;
+
+use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelRequest};
+use agentexec_agent_core::transcript::Item;
+use serde::Serialize;
+
+use self::output::{Form, Format};
+use self::tools::{Allowance, Choice, Tool};
 use crate::Thinking;
-use crate::conversation::{self, CacheControl, Message, Thoughts};
-use crate::settings::Settings;
+use crate::content::CacheControl;
+use crate::conversation::{self, Conversation, Message};
+use crate::features::{Feature, Features};
+use crate::settings::{MAX_UNSTREAMED_TOKENS, Settings};
 
 /// The body of a request.
 #[derive(Debug, Serialize)]
 pub(crate) struct Body<'a> {
     model: &'a str,
-    pub(crate) max_tokens: u32,
-    stream: bool,
+    max_tokens: u32,
+    pub(crate) stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     thinking: Option<&'a Thinking>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_config: Option<OutputConfig<'a>>,
+    #[serde(skip_serializing_if = "OutputConfig::is_empty")]
+    output_config: OutputConfig<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,126 +41,125 @@ pub(crate) struct Body<'a> {
     tool_choice: Option<Choice<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    system: Option<[System<'a>; 1]>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    system: Vec<System<'a>>,
     messages: Vec<Message<'a>>,
+    /// What of it not every server knows.
+    #[serde(skip)]
+    pub(crate) sent: Features,
 }
 
 #[derive(Debug, Serialize)]
 struct OutputConfig<'a> {
-    effort: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Choice<'a> {
-    Auto {
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        disable_parallel_tool_use: bool,
-    },
-    Any {
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        disable_parallel_tool_use: bool,
-    },
-    Tool {
-        name: &'a str,
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        disable_parallel_tool_use: bool,
-    },
-    None,
-}
-
-#[derive(Debug, Serialize)]
-struct Tool<'a> {
-    name: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    description: &'a str,
-    input_schema: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cache_control: Option<CacheControl>,
+    effort: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<Format>,
+}
+
+impl OutputConfig<'_> {
+    fn is_empty(&self) -> bool {
+        self.effort.is_none() && self.format.is_none()
+    }
 }
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename = "text")]
 struct System<'a> {
-    text: &'a str,
+    text: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_control: Option<CacheControl>,
 }
 
-/// The body for a request. With [`Thoughts::Dropped`] the model's earlier thoughts stay behind.
+/// The body for a request that does `without` these features.
 ///
 /// # Errors
-/// `InvalidRequest` when there is nothing to ask or the thinking budget is out of range; `Unsupported` for what
-/// this protocol cannot carry, the arguments of a tool among it.
+/// `InvalidRequest` when there is nothing to ask, the thinking budget is out of range, or a tool is demanded of a
+/// model that thinks by a budget; `Unsupported` for what this protocol cannot carry: media of some kinds, the
+/// arguments of some tools.
 pub(crate) fn encode<'a>(
     request: &ModelRequest<'a>,
     settings: &'a Settings,
-    thoughts: Thoughts,
+    without: Features,
 ) -> Result<Body<'a>, ModelError> {
+    let may = |feature| !without.has(feature);
     let asked = request.settings;
     let max_tokens = asked.max_output_tokens.unwrap_or(settings.max_tokens);
-    if let Some(thinking) = &settings.thinking {
-        thinking.check(max_tokens)?;
+    let thinking = settings.thinking.as_ref().filter(|_| may(Feature::Thinking));
+    check_thinking(thinking, max_tokens, request)?;
+    let cache_control = may(Feature::PromptCache).then_some(CacheControl::Ephemeral);
+
+    let mut allowance = Allowance::default();
+    let form = Form::of(request.output, may(Feature::JsonSchema), &mut allowance);
+    let (format, in_words) = form.split();
+    let mut tools = tools::tools(request.tools, may(Feature::StrictTools), &mut allowance, cache_control)?;
+    let mut tool_choice = tools::choice(request)?;
+    let undeclared = tools.is_empty() && request.items.iter().any(|item| matches!(item, Item::ToolCall(_)));
+    if undeclared && !may(Feature::UndeclaredCalls) {
+        (tools, tool_choice) = (tools::called(request.items), Some(Choice::None));
     }
-    let cache_control = settings.prompt_caching.then_some(CacheControl::Ephemeral);
-    let mut messages = conversation::messages(request.items, thoughts)?;
-    if settings.prompt_caching {
+    // Works with every kind of thinking and without it; the words are the provider's: low to max.
+    let effort = asked.reasoning_effort.as_deref().filter(|_| may(Feature::ReasoningEffort));
+    let Conversation { mut messages, thoughts } =
+        conversation::conversation(request.items, &settings.origin, may(Feature::EchoedReasoning))?;
+    if cache_control.is_some() {
         conversation::mark_newest(&mut messages);
     }
-    let system = request.instructions.filter(|text| !text.trim().is_empty());
+
+    let sent = Features::default()
+        .with_if(thoughts, Feature::EchoedReasoning)
+        .with_if(cache_control.is_some(), Feature::PromptCache)
+        .with_if(tools.iter().any(Tool::is_strict), Feature::StrictTools)
+        .with_if(format.is_some(), Feature::JsonSchema)
+        .with_if(effort.is_some(), Feature::ReasoningEffort)
+        .with_if(thinking.is_some(), Feature::Thinking)
+        .with_if(undeclared && may(Feature::UndeclaredCalls), Feature::UndeclaredCalls);
     Ok(Body {
         model: request.model.unwrap_or(&settings.model),
         max_tokens,
-        stream: settings.streaming,
-        thinking: settings.thinking.as_ref(),
-        // Works with every kind of thinking and without it; the words are the provider's: low to max.
-        output_config: asked.reasoning_effort.as_deref().map(|effort| OutputConfig { effort }),
+        // A longer answer may take longer than a silent connection lives.
+        stream: settings.streaming || max_tokens > MAX_UNSTREAMED_TOKENS,
+        thinking,
+        output_config: OutputConfig { effort, format },
         temperature: asked.temperature,
         top_p: asked.top_p,
-        tool_choice: tool_choice(request)?,
-        tools: tools(request.tools, cache_control)?,
-        system: system.map(|text| [System { text, cache_control }]),
+        tool_choice,
+        tools,
+        system: system(request.instructions, in_words, cache_control),
         messages,
+        sent,
     })
 }
 
-fn tools(specs: &[ToolSpec], cache_control: Option<CacheControl>) -> Result<Vec<Tool<'_>>, ModelError> {
-    let mut tools = specs.iter().map(tool).collect::<Result<Vec<_>, _>>()?;
-    if let Some(last) = tools.last_mut() {
+/// Refuses what the API would refuse.
+fn check_thinking(
+    thinking: Option<&Thinking>,
+    max_tokens: u32,
+    request: &ModelRequest<'_>,
+) -> Result<(), ModelError> {
+    let Some(thinking) = thinking else { return Ok(()) };
+    thinking.check(max_tokens)?;
+    if thinking.has_budget() && tools::is_demanded(request) {
+        let message = "a tool cannot be demanded of a model that thinks by a budget: let it choose \
+                       (`ToolChoice::Auto`), or think adaptively or not at all";
+        return Err(ModelError::new(ModelErrorKind::InvalidRequest, message));
+    }
+    Ok(())
+}
+
+/// The instructions, and the form of the answer where it is told in words. The breakpoint stands behind both.
+fn system<'a>(
+    instructions: Option<&'a str>,
+    form: Option<String>,
+    cache_control: Option<CacheControl>,
+) -> Vec<System<'a>> {
+    let instructions = instructions.filter(|text| !text.trim().is_empty()).map(Cow::Borrowed);
+    let texts = instructions.into_iter().chain(form.map(Cow::Owned));
+    let mut system: Vec<_> = texts.map(|text| System { text, cache_control: None }).collect();
+    if let Some(last) = system.last_mut() {
         last.cache_control = cache_control;
     }
-    Ok(tools)
-}
-
-fn tool(spec: &ToolSpec) -> Result<Tool<'_>, ModelError> {
-    let Conversion { schema, report, .. } = spec.parameters.in_dialect(Dialect::Anthropic);
-    if !report.is_expressible() {
-        let message =
-            format!("the arguments of tool '{}' cannot be described to Anthropic: {report}", spec.name);
-        return Err(ModelError::new(ModelErrorKind::Unsupported, message));
-    }
-    Ok(Tool { name: &spec.name, description: &spec.description, input_schema: schema, cache_control: None })
-}
-
-/// `None` where the API's default says the same: the model decides, and calls as many tools as it likes.
-fn tool_choice<'a>(request: &ModelRequest<'a>) -> Result<Option<Choice<'a>>, ModelError> {
-    if request.tools.is_empty() {
-        return Ok(None);
-    }
-    let disable_parallel_tool_use = request.settings.parallel_tool_calls == Some(false);
-    Ok(match request.tool_choice {
-        ToolChoice::Auto if !disable_parallel_tool_use => None,
-        ToolChoice::Auto => Some(Choice::Auto { disable_parallel_tool_use }),
-        ToolChoice::Required => Some(Choice::Any { disable_parallel_tool_use }),
-        ToolChoice::Tool(name) => Some(Choice::Tool { name, disable_parallel_tool_use }),
-        ToolChoice::None => Some(Choice::None),
-        _ => {
-            let message =
-                "Anthropic Messages does not know this tool choice; use auto, required, none or a tool";
-            return Err(ModelError::new(ModelErrorKind::Unsupported, message));
-        }
-    })
+    system
 }
 
 #[cfg(test)]

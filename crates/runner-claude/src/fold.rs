@@ -19,6 +19,7 @@
 //! Source of the rules: <https://platform.claude.com/docs/en/build-with-claude/streaming>.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse, StopReason};
 use agentexec_agent_core::transcript::Item;
@@ -26,6 +27,7 @@ use agentexec_runner_core::Usage;
 use agentexec_runner_http::ResponseBudget;
 use serde_json::{Map, Value};
 
+use crate::PROTOCOL;
 use crate::block::Block;
 use crate::wire::{Counts, Delta, Event, Message, StopDetails};
 
@@ -52,8 +54,10 @@ impl From<Option<ModelEvent>> for Folded {
 /// The message so far.
 ///
 /// It holds at most [`MAX_RESPONSE`](crate::MAX_RESPONSE) bytes of what the model said.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Fold {
+    /// What the items' own forms are marked with.
+    origin: Arc<str>,
     blocks: Vec<Block>,
     budget: ResponseBudget,
     /// Where the newest block of each index stands.
@@ -64,11 +68,31 @@ pub struct Fold {
     stop_details: Option<StopDetails>,
 }
 
+impl Default for Fold {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Fold {
-    /// An empty message.
+    /// An empty message. The items' own forms are marked with [`PROTOCOL`] alone.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::of(PROTOCOL.into())
+    }
+
+    /// An empty message of the server that `origin` names.
+    pub(crate) fn of(origin: Arc<str>) -> Self {
+        Self {
+            origin,
+            blocks: Vec::new(),
+            budget: ResponseBudget::default(),
+            places: HashMap::new(),
+            counts: Counts::default(),
+            model: None,
+            stop_reason: None,
+            stop_details: None,
+        }
     }
 
     /// Adds one event of a stream, in the JSON it came as.
@@ -112,23 +136,33 @@ impl Fold {
     /// message, ready for [`Fold::finish`].
     ///
     /// # Errors
-    /// [`ModelErrorKind::Protocol`] when the body is not a message.
+    /// [`ModelErrorKind::Protocol`] when the body is not a message, [`ModelErrorKind::StreamCut`] when it ends in the
+    /// middle of one.
     pub fn whole(body: &[u8]) -> Result<(Vec<ModelEvent>, Self), ModelError> {
-        let mut message: Message =
-            serde_json::from_slice(body).map_err(|error| unreadable("answer", &error))?;
+        Self::new().read(body)
+    }
+
+    /// Reads a whole body into an empty message.
+    pub(crate) fn read(mut self, body: &[u8]) -> Result<(Vec<ModelEvent>, Self), ModelError> {
+        let mut message: Message = serde_json::from_slice(body).map_err(|error| match error.is_eof() {
+            true => ModelError::new(
+                ModelErrorKind::StreamCut,
+                "Anthropic: the answer ended before it was complete",
+            ),
+            false => unreadable("answer", &error),
+        })?;
         let Some(content) = message.content.take() else {
             return Err(protocol("Anthropic sent an answer that is not a message: it has no `content`"));
         };
-        let mut fold = Self::new();
         let mut events = Vec::new();
         for (index, block) in (0..).zip(content) {
-            if let Folded::Event(event) = fold.start(Some(index), block)? {
+            if let Folded::Event(event) = self.start(Some(index), block)? {
                 events.push(event);
             }
-            events.extend(fold.block(Some(index))?.stop());
+            events.extend(self.block(Some(index))?.stop());
         }
-        fold.open(message);
-        Ok((events, fold))
+        self.open(message);
+        Ok((events, self))
     }
 
     /// The response: every block as an item in the order in which it began, with its own form.
@@ -137,7 +171,7 @@ impl Fold {
     /// has tool calls.
     #[must_use]
     pub fn finish(self) -> ModelResponse {
-        let items: Vec<Item> = self.blocks.into_iter().map(Block::into_item).collect();
+        let items: Vec<Item> = self.blocks.into_iter().map(|block| block.into_item(&self.origin)).collect();
         let stop = stop_reason(self.stop_reason, self.stop_details, &items);
         let mut response = ModelResponse::new(items, stop);
         response.usage = usage(self.counts);
@@ -247,5 +281,7 @@ pub(crate) fn protocol(message: impl Into<String>) -> ModelError {
     ModelError::new(ModelErrorKind::Protocol, message)
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

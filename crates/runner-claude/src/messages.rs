@@ -1,87 +1,58 @@
 //! Anthropic Messages as a [`Model`].
 
-use agentexec_agent_core::model::{
-    Model, ModelError, ModelErrorKind, ModelEvent, ModelRequest, ModelResponse,
-};
-use agentexec_agent_core::transcript::Item;
-use agentexec_runner_http::{EventStream, Reply, ReplyBody, Request, Transport};
-use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
-use serde::de::IgnoredAny;
+use std::mem;
+use std::sync::Arc;
+use std::vec;
 
-use crate::PROTOCOL;
-use crate::conversation::Thoughts;
+use agentexec_agent_core::model::{Model, ModelError, ModelEvent, ModelRequest, ModelResponse};
+use agentexec_agent_core::transcript::Item;
+use agentexec_runner_http::{EventStream, Reply, ReplyBody, Request, Sending, Sent, Transport};
+use futures_util::stream::{self, BoxStream, StreamExt};
+use serde::de::IgnoredAny;
+use uuid::Uuid;
+
 use crate::encode::encode;
+use crate::features::{Feature, Features, Learned};
 use crate::fold::{Fold, Folded};
-use crate::settings::{MAX_UNSTREAMED_TOKENS, Settings};
+use crate::refusal::refused;
+use crate::settings::Settings;
+use crate::{PROTOCOL, conversation};
 
 /// The path below the address. The transport does not double a `v1` that the address ends with.
 const PATH: &str = "v1/messages";
 
-type Events = BoxStream<'static, Result<ModelEvent, ModelError>>;
-
-/// Claude over the Messages API. [`Claude`](crate::Claude) builds it; a clone shares the connections.
+/// Claude over the Messages API. [`Claude`](crate::Claude) builds it; a clone shares the connections, and what was
+/// learned of the server.
 ///
 /// The answer is streamed unless [`Claude::streaming`](crate::Claude::streaming) says otherwise, and both ways
 /// give the same response. What the server really sends decides how it is read: a JSON body in place of a stream,
 /// and the other way round, is understood.
 ///
 /// # Errors
-/// Requests that fail before an answer began are tried again by the transport; an error inside a stream, or a
-/// stream that ends early, is handed over, and its kind says whether to try again. Errors carry the HTTP status,
-/// the request id and the delay that the server asks for, where it gave them.
+/// Requests that fail before an answer began are tried again by the transport, which is told by
+/// [`ModelEvent::Retrying`]; an error inside a stream, or a stream that ends early, is handed over, and its kind says
+/// whether to try again. Errors carry the HTTP status, the request id and the delay that the server asks for, where it
+/// gave them.
 ///
-/// # Thoughts and their signatures
-/// The model's thoughts go back to it unchanged. Newer models refuse them where anything before them is not as it
-/// was when they were thought (other instructions, other tools, another account). The request is then sent once
-/// more without any earlier thoughts, which every model takes.
+/// # What a server does not know
+/// A request that the server refuses since it does not know one of the [`Feature`]s in it is sent
+/// again without that, and so are those that follow. The error of the last try is handed over.
+///
+/// Among the features are the model's thoughts, which go back to it unchanged. Newer models refuse them where anything
+/// before them is not as it was when they were thought. They stay behind then for the rest of the conversation; what
+/// the model thinks from there on goes back to it.
 ///
 /// Source: <https://platform.claude.com/docs/en/build-with-claude/preserved-thinking>.
 #[derive(Clone, Debug)]
 pub struct Messages {
     transport: Transport,
     settings: Settings,
+    learned: Learned,
 }
 
 impl Messages {
     pub(crate) fn new(transport: Transport, settings: Settings) -> Self {
-        Self { transport, settings }
-    }
-
-    async fn ask(&self, request: ModelRequest<'_>) -> Result<Events, ModelError> {
-        let reply = match self.send(&request, Thoughts::Kept).await {
-            Err(error) if refuses_thoughts(&error) && has_thoughts(request.items) => {
-                tracing::debug!(
-                    request_id = error.request_id(),
-                    "the model does not know its thoughts again; asking without them"
-                );
-                self.send(&request, Thoughts::Dropped).await?
-            }
-            reply => reply?,
-        };
-        let status = reply.status();
-        match reply.into_body() {
-            ReplyBody::Events(events) => Ok(streamed(events)),
-            ReplyBody::Json(body) => {
-                let (events, fold) =
-                    Fold::whole(body.bytes()).map_err(|error| of(error, status, body.request_id()))?;
-                let completed = completed(fold, body.request_id());
-                Ok(stream::iter(events.into_iter().chain([completed]).map(Ok)).boxed())
-            }
-        }
-    }
-
-    async fn send(&self, request: &ModelRequest<'_>, thoughts: Thoughts) -> Result<Reply, ModelError> {
-        let body = encode(request, &self.settings, thoughts)?;
-        if !self.settings.streaming && body.max_tokens > MAX_UNSTREAMED_TOKENS {
-            let message = format!(
-                "an answer of up to {} tokens can take longer than a silent connection lives; stream it, or ask \
-                 for at most {MAX_UNSTREAMED_TOKENS} tokens",
-                body.max_tokens
-            );
-            return Err(ModelError::new(ModelErrorKind::InvalidRequest, message));
-        }
-        let request = Request::json(PATH, &body)?.stream(self.settings.streaming);
-        self.transport.send(request).await
+        Self { transport, settings, learned: Learned::default() }
     }
 }
 
@@ -90,58 +61,180 @@ impl Model for Messages {
         format!("{PROTOCOL}:{}", self.settings.model)
     }
 
+    /// The protocol and the server, as `anthropic@api.anthropic.com`: another server cannot read what this one made.
+    fn protocol(&self) -> &str {
+        &self.settings.origin
+    }
+
     fn respond<'a>(&'a self, request: ModelRequest<'a>) -> BoxStream<'a, Result<ModelEvent, ModelError>> {
-        stream::once(self.ask(request)).try_flatten().boxed()
+        let without =
+            self.settings.without.and(self.learned.of(request.model.unwrap_or(&self.settings.model)));
+        let step = Step { without, learned: Features::default(), sent: Features::default() };
+        let turn = Turn { messages: self, request, phase: Phase::Ask(step) };
+        stream::try_unfold(turn, Turn::next).boxed()
     }
 }
 
+/// A request and what has become of it.
+struct Turn<'a> {
+    messages: &'a Messages,
+    request: ModelRequest<'a>,
+    phase: Phase,
+}
+
+enum Phase {
+    Ask(Step),
+    Send(Box<Sending>, Step),
+    Read(Box<Reading>),
+    /// A message that came whole.
+    Tell(vec::IntoIter<ModelEvent>),
+    Over,
+}
+
 /// A stream that is being read, and the message so far.
-struct Turn {
+struct Reading {
     events: EventStream,
     fold: Fold,
+    /// What the response begins with, beside what the model says.
+    note: Option<Item>,
 }
 
-fn streamed(events: EventStream) -> Events {
-    let turn = Turn { events, fold: Fold::new() };
-    stream::unfold(Some(turn), |turn| async move {
-        let mut turn = turn?;
-        match turn.next().await {
-            Ok(Some(event)) => Some((Ok(event), Some(turn))),
-            Ok(None) => Some((Ok(turn.complete().await), None)),
-            Err(error) => Some((Err(error), None)),
+/// How far a request has been stepped down.
+#[derive(Clone, Copy)]
+struct Step {
+    /// What it goes without.
+    without: Features,
+    /// What of that was found out just now.
+    learned: Features,
+    /// What is in it.
+    sent: Features,
+}
+
+impl Turn<'_> {
+    async fn next(mut self) -> Result<Option<(ModelEvent, Self)>, ModelError> {
+        loop {
+            let event = match mem::replace(&mut self.phase, Phase::Over) {
+                Phase::Ask(step) => self.ask(step)?,
+                Phase::Send(sending, step) => self.send(sending, step).await?,
+                Phase::Read(reading) => Some(self.read(reading).await?),
+                Phase::Tell(mut events) => {
+                    let Some(event) = events.next() else { return Ok(None) };
+                    self.phase = Phase::Tell(events);
+                    Some(event)
+                }
+                Phase::Over => return Ok(None),
+            };
+            if let Some(event) = event {
+                return Ok(Some((event, self)));
+            }
         }
-    })
-    .boxed()
-}
+    }
 
-impl Turn {
-    /// The next thing that the model says; `None` after the terminal event.
-    async fn next(&mut self) -> Result<Option<ModelEvent>, ModelError> {
-        while let Some(event) = self.events.next().await? {
-            match self.fold.push(event.data()) {
+    /// Writes the request.
+    fn ask(&mut self, step: Step) -> Result<Option<ModelEvent>, ModelError> {
+        let Messages { transport, settings, .. } = self.messages;
+        let body = encode(&self.request, settings, step.without)?;
+        let mut outgoing = Request::json(PATH, &body)?.stream(body.stream);
+        if settings.idempotency_keys {
+            outgoing = outgoing.header("idempotency-key", format!("agentexec-{}", Uuid::new_v4().simple()));
+        }
+        let step = Step { sent: body.sent, ..step };
+        self.phase = Phase::Send(Box::new(transport.sending(outgoing)?), step);
+        Ok(None)
+    }
+
+    /// Tries once more.
+    async fn send(
+        &mut self,
+        mut sending: Box<Sending>,
+        step: Step,
+    ) -> Result<Option<ModelEvent>, ModelError> {
+        match sending.next().await {
+            Ok(Sent::Reply(reply)) => {
+                self.messages.learned.learn(self.model(), step.learned);
+                self.phase = self.open(reply, step)?;
+                Ok(None)
+            }
+            Ok(Sent::Retrying(retrying)) => {
+                let (retry, retries, delay) = (retrying.retry, retrying.retries, retrying.delay);
+                self.phase = Phase::Send(sending, step);
+                Ok(Some(ModelEvent::Retrying { retry, retries, delay, error: retrying.error.to_string() }))
+            }
+            Err(error) => {
+                self.phase = Phase::Ask(self.step_down(step, error)?);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The next step after this error, if there is one. Each feature is left out once, so there is an end to it.
+    fn step_down(&self, step: Step, error: ModelError) -> Result<Step, ModelError> {
+        let steps_down = self.messages.settings.steps_down;
+        let Some(feature) = refused(&error, step.sent).filter(|_| steps_down) else { return Err(error) };
+        let (model, request_id) = (self.model(), error.request_id());
+        if feature == Feature::EchoedReasoning {
+            tracing::debug!(
+                model,
+                request_id,
+                "the model does not know its thoughts again; asking without them"
+            );
+        } else {
+            tracing::warn!(model, request_id, ?feature, "the server refuses a feature; asking without it");
+        }
+        Ok(Step { without: step.without.with(feature), learned: step.learned.with(feature), ..step })
+    }
+
+    fn model(&self) -> &str {
+        self.request.model.unwrap_or(&self.messages.settings.model)
+    }
+
+    /// Servers answer with a body where a stream was asked for, and the other way round: what came decides.
+    fn open(&self, reply: Reply, step: Step) -> Result<Phase, ModelError> {
+        let origin = &self.messages.settings.origin;
+        let note = step.learned.has(Feature::EchoedReasoning).then(|| conversation::left_behind(origin));
+        let (fold, status) = (Fold::of(Arc::clone(origin)), reply.status());
+        match reply.into_body() {
+            ReplyBody::Events(events) => Ok(Phase::Read(Box::new(Reading { events, fold, note }))),
+            ReplyBody::Json(body) => {
+                let read = fold.read(body.bytes());
+                let (mut events, fold) = read.map_err(|error| of(error, status, body.request_id()))?;
+                events.push(completed(fold, note, body.request_id()));
+                Ok(Phase::Tell(events.into_iter()))
+            }
+        }
+    }
+
+    /// Reads on until there is something to tell; behind the terminal event that is the response.
+    async fn read(&mut self, mut reading: Box<Reading>) -> Result<ModelEvent, ModelError> {
+        let Reading { events, fold, .. } = &mut *reading;
+        while let Some(event) = events.next().await? {
+            match fold.push(event.data()) {
                 Ok(Folded::Quiet) => {}
-                Ok(Folded::Event(said)) => return Ok(Some(said)),
-                Ok(Folded::Done) => return Ok(None),
+                Ok(Folded::Event(said)) => {
+                    self.phase = Phase::Read(reading);
+                    return Ok(said);
+                }
+                Ok(Folded::Done) => {
+                    let Reading { events, fold, note } = *reading;
+                    let completed = completed(fold, note, events.request_id());
+                    events.finish().await;
+                    return Ok(completed);
+                }
                 Ok(Folded::Failed) => return Err(event.error()),
                 Err(error) => {
                     // Where the JSON itself is at fault the transport knows more: it may have been cut off.
                     let error = event.json::<IgnoredAny>().err().unwrap_or(error);
-                    return Err(of(error, self.events.status(), self.events.request_id()));
+                    return Err(of(error, events.status(), events.request_id()));
                 }
             }
         }
-        Err(self.events.cut())
-    }
-
-    async fn complete(self) -> ModelEvent {
-        let completed = completed(self.fold, self.events.request_id());
-        self.events.finish().await;
-        completed
+        Err(events.cut())
     }
 }
 
-fn completed(fold: Fold, request_id: Option<&str>) -> ModelEvent {
+fn completed(fold: Fold, note: Option<Item>, request_id: Option<&str>) -> ModelEvent {
     let mut response: ModelResponse = fold.finish();
+    response.items.splice(0..0, note);
     response.request_id = request_id.map(str::to_owned);
     ModelEvent::Completed(Box::new(response))
 }
@@ -153,17 +246,4 @@ fn of(error: ModelError, status: u16, request_id: Option<&str>) -> ModelError {
         Some(id) => error.with_request_id(id),
         None => error,
     }
-}
-
-/// The API has no code for it; the message reads ``messages.1.content.0: Invalid `signature` in `thinking` block``,
-/// and then why.
-fn refuses_thoughts(error: &ModelError) -> bool {
-    let message = error.message();
-    error.kind() == ModelErrorKind::InvalidRequest
-        && message.contains("signature")
-        && message.contains("thinking")
-}
-
-fn has_thoughts(items: &[Item]) -> bool {
-    items.iter().any(|item| matches!(item, Item::Reasoning(reasoning) if reasoning.raw.is_some()))
 }

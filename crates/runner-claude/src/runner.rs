@@ -2,7 +2,7 @@
 
 use agentexec_agent_core::model::ModelError;
 use agentexec_agent_core::{AgentError, AgentInput, AgentRun, AgentRunner, OnMaxTurns};
-use agentexec_runner_core::{RunContext, Runner};
+use agentexec_runner_core::{Retry, RunContext, Runner};
 
 use crate::{Claude, Messages};
 
@@ -68,6 +68,12 @@ impl ClaudeRunner {
     #[must_use]
     pub fn parallel_tools(self, tools: usize) -> Self {
         Self { engine: self.engine.parallel_tools(tools) }
+    }
+
+    /// Sets how often a response that broke off is asked for again, see [`AgentRunner::turn_retry`].
+    #[must_use]
+    pub fn turn_retry(self, policy: Retry) -> Self {
+        Self { engine: self.engine.turn_retry(policy) }
     }
 }
 

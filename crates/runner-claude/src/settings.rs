@@ -1,11 +1,14 @@
 //! Where and how Claude is asked: credential, address, version, model and limits.
 
 use std::fmt;
+use std::sync::Arc;
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind};
 use agentexec_runner_http::{RetryPolicy, SecretString, Timeouts, Transport, TransportBuilder};
 
-use crate::{Messages, Thinking};
+use crate::features::{Feature, Features};
+use crate::origin::origin;
+use crate::{Messages, PROTOCOL, Thinking};
 
 /// The address of the API.
 pub const DEFAULT_BASE_URL: &str = "https://api.anthropic.com";
@@ -22,8 +25,8 @@ pub const DEFAULT_MODEL: &str = "claude-sonnet-5-5";
 /// It is below [`MAX_UNSTREAMED_TOKENS`], so that it serves both ways.
 pub const DEFAULT_MAX_TOKENS: u32 = 20_000;
 
-/// The most tokens that may be asked for without streaming. Above it an answer can take longer than ten minutes,
-/// in which networks drop a connection that is silent; the official clients refuse it as well.
+/// The most tokens that are asked for without streaming. Above it an answer can take longer than ten minutes, in which
+/// networks drop a connection that is silent: the official clients refuse to, here the answer is streamed all the same.
 pub const MAX_UNSTREAMED_TOKENS: u32 = 21_333;
 
 const API_KEY: &str = "ANTHROPIC_API_KEY";
@@ -36,8 +39,15 @@ pub(crate) struct Settings {
     pub(crate) model: String,
     pub(crate) max_tokens: u32,
     pub(crate) streaming: bool,
-    pub(crate) prompt_caching: bool,
+    /// What requests go without.
+    pub(crate) without: Features,
+    /// Whether a request that is refused is sent again with less.
+    pub(crate) steps_down: bool,
+    /// Whether each request has a key by which the server knows it again.
+    pub(crate) idempotency_keys: bool,
     pub(crate) thinking: Option<Thinking>,
+    /// What the own forms of items are marked with.
+    pub(crate) origin: Arc<str>,
 }
 
 /// The settings of [`Messages`], or of a runner over it.
@@ -137,8 +147,11 @@ impl Claude {
                 model: DEFAULT_MODEL.to_owned(),
                 max_tokens: DEFAULT_MAX_TOKENS,
                 streaming: true,
-                prompt_caching: true,
+                without: Features::default(),
+                steps_down: true,
+                idempotency_keys: false,
                 thinking: None,
+                origin: PROTOCOL.into(),
             },
         }
     }
@@ -174,7 +187,8 @@ impl Claude {
         self
     }
 
-    /// Adds a header to every request, for example one that a gateway asks for. It replaces one of ours.
+    /// Adds a header to every request, for example one that a gateway asks for. It replaces one of ours, but not
+    /// the credential's.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -188,8 +202,8 @@ impl Claude {
         self
     }
 
-    /// Whether answers are streamed. Default: true. Without streaming the text comes in one piece, and at most
-    /// [`MAX_UNSTREAMED_TOKENS`] may be asked for.
+    /// Whether answers are streamed. Default: true. Without streaming the text comes in one piece, unless more than
+    /// [`MAX_UNSTREAMED_TOKENS`] are asked for.
     #[must_use]
     pub fn streaming(mut self, streaming: bool) -> Self {
         self.settings.streaming = streaming;
@@ -201,8 +215,46 @@ impl Claude {
     ///
     /// Source: <https://platform.claude.com/docs/en/build-with-claude/prompt-caching>.
     #[must_use]
-    pub fn prompt_caching(mut self, caching: bool) -> Self {
-        self.settings.prompt_caching = caching;
+    pub fn prompt_caching(self, caching: bool) -> Self {
+        self.set(Feature::PromptCache, caching)
+    }
+
+    /// Whether the server holds the model to the schemas of tools (`strict`), where these can be expressed in the
+    /// dialect that it takes. Default: true. The first request with a set of tools is slower for it, while the server
+    /// compiles the schemas.
+    ///
+    /// Source: <https://platform.claude.com/docs/en/agents-and-tools/tool-use/strict-tool-use>.
+    #[must_use]
+    pub fn strict_tools(self, strict: bool) -> Self {
+        self.set(Feature::StrictTools, strict)
+    }
+
+    /// Leaves a feature out of every request: for servers that ignore what they do not know. What a server refuses
+    /// by name is found out and left out, see [`step_down`](Self::step_down).
+    #[must_use]
+    pub fn without(self, feature: Feature) -> Self {
+        self.set(feature, false)
+    }
+
+    /// Whether a request that the server refuses for a [`Feature`] that it does not know is sent again without it.
+    /// What was learned so is remembered for the model, and shared by clones. Default: true.
+    #[must_use]
+    pub fn step_down(mut self, on: bool) -> Self {
+        self.settings.steps_down = on;
+        self
+    }
+
+    /// Whether each request has an `idempotency-key`, the same on every try, for gateways that know it. Default:
+    /// false, as the official clients do.
+    #[must_use]
+    pub fn idempotency_keys(mut self, on: bool) -> Self {
+        self.settings.idempotency_keys = on;
+        self
+    }
+
+    fn set(mut self, feature: Feature, on: bool) -> Self {
+        let without = self.settings.without;
+        self.settings.without = if on { without.without(feature) } else { without.with(feature) };
         self
     }
 
@@ -262,7 +314,9 @@ impl Claude {
         if self.proxy_from_env {
             transport = transport.proxy_from_env();
         }
-        Ok(Messages::new(configure(transport).build()?, self.settings))
+        let transport = configure(transport).build()?;
+        let settings = Settings { origin: origin(transport.base_url()), ..self.settings };
+        Ok(Messages::new(transport, settings))
     }
 }
 

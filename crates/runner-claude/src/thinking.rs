@@ -13,6 +13,10 @@ pub const MIN_THINKING_BUDGET: u32 = 1024;
 /// it does by default; the current ones then keep their thoughts, and what they say between tool calls, to
 /// themselves. How *hard* an adaptive model thinks is `ModelSettings::reasoning_effort`.
 ///
+/// A model that thinks by a budget cannot be made to call a tool (`ToolChoice::Required`, `ToolChoice::Tool`): such a
+/// request fails before it is sent. Of the current models some (`claude-sonnet-5-5`, `claude-opus-5-5`) cannot be
+/// made to at all; the server says so.
+///
 /// ```
 /// use agentexec_runner_claude::Thinking;
 ///
@@ -68,6 +72,10 @@ impl Thinking {
     #[must_use]
     pub fn omitted(self) -> Self {
         Self { display: Some("omitted"), ..self }
+    }
+
+    pub(crate) fn has_budget(&self) -> bool {
+        self.budget_tokens.is_some()
     }
 
     /// Refuses a budget that the API would refuse.

@@ -1,111 +1,154 @@
-//! What holds for every transcript: nothing of it is lost on the way.
+//! What holds for every transcript: nothing of it is lost on the way to the wire and back.
 
-use agentexec_agent_core::transcript::{Item, ToolCall, ToolOutputItem};
+use agentexec_agent_core::transcript::{Item, Media, Part, ToolCall, ToolOutputItem};
+use proptest::collection::{btree_map, vec};
+use proptest::option;
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::tests::messages;
+use crate::conversation::tests::messages;
 use crate::fold::Fold;
 
-/// What a transcript says, without the raw forms.
-#[derive(Clone, Debug, PartialEq)]
-enum Said {
-    User(String),
-    Assistant(String),
-    Call(String, String, Map<String, Value>),
-    Output(String, String, bool),
+/// The name that all tools have: it does not stand in a result.
+const NAME: &str = "t";
+
+fn text() -> impl Strategy<Value = String> {
+    "[a-zäö\"\\\\\n ]{0,12}[a-z]"
 }
 
-fn turns() -> impl Strategy<Value = Vec<Said>> {
-    let text = || "[a-zäö\"\\\\\n ]{0,12}[a-z]";
-    let input = || proptest::collection::btree_map("[a-z]{1,3}", (0..9i64).prop_map(Value::from), 0..3);
-    let calls = proptest::collection::vec(("[a-z.]{1,5}", input(), "[ -~]{0,9}", any::<bool>()), 0..4);
-    let turn = (text(), proptest::option::of(text()), calls);
-    proptest::collection::vec(turn, 1..4).prop_map(|turns| {
-        let mut said = Vec::new();
-        for (turn, (user, answer, calls)) in turns.into_iter().enumerate() {
-            said.push(Said::User(user));
-            said.extend(answer.map(Said::Assistant));
+fn media() -> impl Strategy<Value = Media> {
+    let bytes = || vec(any::<u8>(), 0..9);
+    prop_oneof![
+        bytes().prop_map(|bytes| Media::image("image/png", &bytes)),
+        bytes().prop_map(|bytes| Media::image("image/webp", &bytes)),
+        "https://[a-z]{1,5}/[a-z?&=%]{0,9}".prop_map(Media::image_url),
+        (text(), bytes()).prop_map(|(name, bytes)| Media::file(name, "application/pdf", &bytes)),
+        (text(), text()).prop_map(|(name, text)| Media::file(name, "text/plain", text.as_bytes())),
+        "https://[a-z]{1,5}/[a-z]{0,9}".prop_map(Media::file_url),
+    ]
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    prop_oneof![text().prop_map(Part::text), media().prop_map(Part::from)]
+}
+
+/// What a tool is asked, and what it answers: a text that may be empty, and what it shows. An error has words and
+/// shows nothing; without words it would be given some.
+fn call() -> impl Strategy<Value = (String, ToolOutputItem)> {
+    let input = btree_map("[a-z]{1,3}", (0..9i64).prop_map(Value::from), 0..3);
+    let answer = prop_oneof![
+        (option::of(text()), vec(media(), 0..3)).prop_map(|(text, media)| {
+            let output = ToolOutputItem::new("", NAME, text.unwrap_or_default());
+            media.into_iter().fold(output, ToolOutputItem::with)
+        }),
+        text().prop_map(|text| ToolOutputItem::new("", NAME, text).failed()),
+    ];
+    (input.prop_map(|input| json!(input).to_string()), answer)
+}
+
+/// Transcripts in the neutral form, with the user's word at the beginning and at the end.
+fn transcripts() -> impl Strategy<Value = Vec<Item>> {
+    let turn = (vec(part(), 1..3), option::of(text()), vec(call(), 0..4));
+    vec(turn, 1..4).prop_map(|turns| {
+        let mut items = Vec::new();
+        for (turn, (parts, answer, calls)) in turns.into_iter().enumerate() {
+            items.extend(parts.into_iter().map(Item::user));
+            items.extend(answer.map(Item::assistant));
             let id = |call: usize| format!("call-{turn}-{call}");
-            let made = calls.iter().enumerate().map(|(index, (name, input, ..))| {
-                Said::Call(id(index), name.clone(), input.clone().into_iter().collect())
-            });
-            said.extend(made);
-            let answered = calls.iter().enumerate().map(|(index, (_, _, output, failed))| {
-                // A failure without words is given some, which is a case of its own.
-                let output = if *failed { format!("no: {output}") } else { output.clone() };
-                Said::Output(id(index), output, *failed)
-            });
-            said.extend(answered);
+            for (place, (arguments, _)) in calls.iter().enumerate() {
+                let (name, arguments) = (NAME.to_owned(), arguments.clone());
+                items.push(Item::ToolCall(ToolCall { id: id(place), name, arguments, raw: None }));
+            }
+            for (place, (_, output)) in calls.into_iter().enumerate() {
+                items.push(Item::ToolOutput(ToolOutputItem { call_id: id(place), ..output }));
+            }
         }
-        said
+        items.push(Item::user("And now?"));
+        items
     })
 }
 
-fn to_items(said: &[Said]) -> Vec<Item> {
-    let item = |said: &Said| match said.clone() {
-        Said::User(text) => Item::user(text),
-        Said::Assistant(text) => Item::assistant(text),
-        Said::Call(id, name, input) => {
-            Item::ToolCall(ToolCall { id, name, arguments: Value::Object(input).to_string(), raw: None })
-        }
-        Said::Output(call_id, output, is_error) => {
-            Item::ToolOutput(ToolOutputItem { call_id, name: "t".into(), output, is_error })
-        }
+fn string(block: &Value, field: &str) -> String {
+    block[field].as_str().unwrap_or_default().to_owned()
+}
+
+/// Reads an image or a document as a server would.
+fn shown(block: &Value) -> Media {
+    let source = &block["source"];
+    let bytes = || {
+        use base64::Engine;
+        base64::engine::general_purpose::STANDARD.decode(string(source, "data")).unwrap()
     };
-    said.iter().map(item).collect()
+    let media_type = string(source, "media_type");
+    match (block["type"].as_str().unwrap(), source["type"].as_str().unwrap()) {
+        ("image", "base64") => Media::image(&media_type, &bytes()),
+        ("image", "url") => Media::image_url(string(source, "url")),
+        ("document", "base64") => Media::file(string(block, "title"), &media_type, &bytes()),
+        ("document", "text") => {
+            Media::file(string(block, "title"), &media_type, string(source, "data").as_bytes())
+        }
+        ("document", "url") => Media::file_url(string(source, "url")),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn result(block: &Value) -> ToolOutputItem {
+    let mut output = ToolOutputItem::new(string(block, "tool_use_id"), NAME, string(block, "content"));
+    output.is_error = block["is_error"] == true;
+    for part in block["content"].as_array().into_iter().flatten() {
+        match part["type"].as_str() {
+            Some("text") => output.output = string(part, "text"),
+            _ => output.media.push(shown(part)),
+        }
+    }
+    output
 }
 
 /// Reads messages as a server would: an assistant's content through the fold, a user's block by block.
-fn read_back(messages: &Value) -> Vec<Said> {
-    let mut said = Vec::new();
+fn read_back(messages: &Value) -> Vec<Item> {
+    let mut items = Vec::new();
     for message in messages.as_array().unwrap() {
         if message["role"] == "assistant" {
-            let body = json!({"content": message["content"]});
-            let (_, fold) = Fold::whole(body.to_string().as_bytes()).unwrap();
-            said.extend(fold.finish().items.into_iter().map(|item| match item {
-                Item::Assistant(item) => Said::Assistant(item.text),
-                Item::ToolCall(call) => {
-                    Said::Call(call.id, call.name, serde_json::from_str(&call.arguments).unwrap())
-                }
-                other => panic!("{other:?}"),
-            }));
+            let (_, fold) = Fold::whole(message.to_string().as_bytes()).unwrap();
+            items.extend(fold.finish().items.into_iter().map(neutral));
             continue;
         }
-        for block in message["content"].as_array().unwrap() {
-            let string = |field: &str| block[field].as_str().unwrap_or_default().to_owned();
-            said.push(match block["type"].as_str().unwrap() {
-                "text" => Said::User(string("text")),
-                "tool_result" => {
-                    Said::Output(string("tool_use_id"), string("content"), block["is_error"] == true)
-                }
-                other => panic!("{other}"),
-            });
-        }
+        items.extend(message["content"].as_array().unwrap().iter().map(|block| {
+            match block["type"].as_str().unwrap() {
+                "text" => Item::user(string(block, "text")),
+                "tool_result" => Item::ToolOutput(result(block)),
+                _ => Item::user(shown(block)),
+            }
+        }));
     }
-    said
+    items
+}
+
+/// The item without its own form, and its arguments as the JSON library writes them.
+fn neutral(item: Item) -> Item {
+    match item {
+        Item::Assistant(item) => Item::assistant(item.text),
+        Item::ToolCall(call) => {
+            let arguments = serde_json::from_str::<Value>(&call.arguments).unwrap().to_string();
+            Item::ToolCall(ToolCall { arguments, raw: None, ..call })
+        }
+        other => other,
+    }
 }
 
 proptest! {
     #[test]
-    fn nothing_is_lost_between_a_transcript_and_the_wire(said in turns()) {
-        let expected: Vec<Said> = said
-            .iter()
-            .cloned()
-            .map(|said| match said {
-                Said::Call(id, name, input) => Said::Call(id, name.replace('.', "_2e"), input),
-                Said::Output(id, output, failed) if output.trim().is_empty() => Said::Output(id, String::new(), failed),
-                said => said,
-            })
-            .collect();
-        prop_assert_eq!(read_back(&messages(&to_items(&said))), expected);
+    fn nothing_is_lost_between_a_transcript_and_the_wire(items in transcripts()) {
+        prop_assert_eq!(read_back(&messages(&items)), items);
     }
 
     #[test]
-    fn what_the_model_sent_goes_back_as_it_came(said in turns()) {
-        let sent = messages(&to_items(&said));
+    fn what_the_model_sent_goes_back_as_it_came(items in transcripts()) {
+        let sent = messages(&items);
         for message in sent.as_array().unwrap().iter().filter(|message| message["role"] == "assistant") {
-            let (_, fold) = Fold::whole(message.to_string().as_bytes()).unwrap();
+            let (_, fold) = Fold::of(crate::conversation::tests::ORIGIN.into())
+                .read(message.to_string().as_bytes())
+                .unwrap();
             let mut items = vec![Item::user("Go")];
             items.extend(fold.finish().items);
             prop_assert_eq!(&messages(&items)[1], message);

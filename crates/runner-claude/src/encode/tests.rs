@@ -1,32 +1,49 @@
-use agentexec_agent_core::model::ModelSettings;
-use agentexec_agent_core::transcript::{AssistantItem, Item, Raw, ReasoningItem, ToolCall, ToolOutputItem};
+use agentexec_agent_core::OutputFormat;
+use agentexec_agent_core::model::{ModelSettings, ToolChoice, ToolSpec};
+use agentexec_agent_core::transcript::{Item, Raw, ReasoningItem, ToolCall, ToolOutputItem};
 use agentexec_tools::schema::Schema;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::*;
-use crate::PROTOCOL;
+
+const ORIGIN: &str = "anthropic@api.anthropic.com";
 
 fn settings() -> Settings {
     Settings {
         model: "claude-x".into(),
         max_tokens: 1000,
         streaming: true,
-        prompt_caching: false,
+        without: Features::default(),
+        steps_down: true,
+        idempotency_keys: false,
         thinking: None,
+        origin: ORIGIN.into(),
     }
 }
 
-fn body(request: &ModelRequest<'_>, settings: &Settings) -> Value {
-    serde_json::to_value(encode(request, settings, Thoughts::Kept).unwrap()).unwrap()
+/// Without what is on unless it is switched off.
+fn plainly() -> Features {
+    Features::default().with(Feature::PromptCache).with(Feature::StrictTools)
 }
 
-pub(super) fn messages(items: &[Item]) -> Value {
-    body(&ModelRequest::new(items), &settings())["messages"].take()
+fn body(request: &ModelRequest<'_>, without: Features) -> Value {
+    serde_json::to_value(encode(request, &settings(), without).unwrap()).unwrap()
+}
+
+/// A closed object with these properties, all required.
+fn closed(properties: Value) -> Value {
+    let required: Vec<&String> = properties.as_object().unwrap().keys().collect();
+    json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+}
+
+fn tool_of(name: &str, schema: Value) -> ToolSpec {
+    ToolSpec::new(name, format!("Does {name}."), Schema::from_value(schema).unwrap())
 }
 
 fn tool(name: &str) -> ToolSpec {
-    let schema = json!({"type": "object", "properties": {}, "required": [], "additionalProperties": false});
-    ToolSpec::new(name, format!("Does {name}."), Schema::from_value(schema).unwrap())
+    tool_of(name, closed(json!({})))
 }
 
 fn call(id: &str, arguments: &str) -> Item {
@@ -35,27 +52,28 @@ fn call(id: &str, arguments: &str) -> Item {
 }
 
 fn output(call_id: &str, output: &str) -> Item {
-    let (call_id, name, output) = (call_id.into(), "add".into(), output.into());
-    Item::ToolOutput(ToolOutputItem { call_id, name, output, is_error: false })
+    Item::ToolOutput(ToolOutputItem::new(call_id, "add", output))
 }
 
 #[test]
 fn a_whole_body() {
     let items = [Item::user("1 + 2?"), call("a", r#"{"a": 1}"#), output("a", "3"), Item::user("And 2 + 2?")];
-    let (tools, choice) = ([tool("add"), tool("sub")], ToolChoice::Required);
+    let (tools, choice) = ([tool("add"), tool("sub")], ToolChoice::Auto);
     let mut asked = ModelSettings::default();
     asked.max_output_tokens = Some(4096);
     asked.temperature = Some(0.5);
     asked.parallel_tool_calls = Some(false);
     asked.reasoning_effort = Some("low".into());
     let mut request = ModelRequest::new(&items);
+    let format = OutputFormat::from_schema("sum", closed(json!({"sum": {"type": "integer"}})));
+    request.output = Some(&format);
     request.instructions = Some("Add.");
     request.tools = &tools;
     request.tool_choice = &choice;
     request.settings = &asked;
-    let settings = Settings { prompt_caching: true, thinking: Some(Thinking::budget(2048)), ..settings() };
+    let settings = Settings { thinking: Some(Thinking::budget(2048)), ..settings() };
 
-    let body = encode(&request, &settings, Thoughts::Kept).unwrap();
+    let body = encode(&request, &settings, Features::default()).unwrap();
     insta::assert_snapshot!(serde_json::to_string_pretty(&body).unwrap(), @r#"
     {
       "model": "claude-x",
@@ -66,11 +84,26 @@ fn a_whole_body() {
         "budget_tokens": 2048
       },
       "output_config": {
-        "effort": "low"
+        "effort": "low",
+        "format": {
+          "type": "json_schema",
+          "schema": {
+            "type": "object",
+            "properties": {
+              "sum": {
+                "type": "integer"
+              }
+            },
+            "required": [
+              "sum"
+            ],
+            "additionalProperties": false
+          }
+        }
       },
       "temperature": 0.5,
       "tool_choice": {
-        "type": "any",
+        "type": "auto",
         "disable_parallel_tool_use": true
       },
       "tools": [
@@ -82,7 +115,8 @@ fn a_whole_body() {
             "properties": {},
             "required": [],
             "additionalProperties": false
-          }
+          },
+          "strict": true
         },
         {
           "name": "sub",
@@ -93,6 +127,7 @@ fn a_whole_body() {
             "required": [],
             "additionalProperties": false
           },
+          "strict": true,
           "cache_control": {
             "type": "ephemeral"
           }
@@ -161,13 +196,12 @@ fn what_is_not_set_is_not_sent() {
     let mut request = ModelRequest::new(&items);
     request.instructions = Some(" \n");
     request.tool_choice = &ToolChoice::Required;
-    assert_eq!(
-        body(&request, &settings()),
-        json!({
-            "model": "claude-x", "max_tokens": 1000, "stream": true,
-            "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}],
-        })
-    );
+    let plain = json!({
+        "model": "claude-x", "max_tokens": 1000, "stream": true,
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}],
+    });
+    assert_eq!(body(&request, plainly()), plain);
+    assert_eq!(encode(&request, &settings(), plainly()).unwrap().sent, Features::default());
 }
 
 #[test]
@@ -175,20 +209,127 @@ fn the_model_of_the_request_goes_before_the_one_of_the_settings() {
     let items = [Item::user("Hi")];
     let mut request = ModelRequest::new(&items);
     request.model = Some("claude-y");
-    assert_eq!(body(&request, &settings())["model"], "claude-y");
+    assert_eq!(body(&request, plainly())["model"], "claude-y");
+}
+
+#[test]
+fn a_long_answer_is_streamed_whatever_the_settings_say() {
+    let items = [Item::user("Hi")];
+    let unstreamed = |max_tokens| {
+        let settings = Settings { streaming: false, max_tokens, ..settings() };
+        encode(&ModelRequest::new(&items), &settings, plainly()).unwrap().stream
+    };
+    assert!(!unstreamed(MAX_UNSTREAMED_TOKENS));
+    assert!(unstreamed(MAX_UNSTREAMED_TOKENS + 1));
 }
 
 #[test]
 fn a_tool_that_cannot_be_described_is_named() {
-    let schema = json!({"type": "object", "properties": {"not a legal key!": {"type": "string"}}});
-    let (items, tools) =
-        ([Item::user("Hi")], [ToolSpec::new("odd", "Odd.", Schema::from_value(schema).unwrap())]);
+    let items = [Item::user("Hi")];
+    let tools = [tool_of("odd", closed(json!({"not a legal key!": {"type": "string"}})))];
     let mut request = ModelRequest::new(&items);
     request.tools = &tools;
-    let error = encode(&request, &settings(), Thoughts::Kept).unwrap_err();
+    let error = encode(&request, &settings(), Features::default()).unwrap_err();
     assert_eq!(error.kind(), ModelErrorKind::Unsupported);
     assert!(error.message().contains("'odd'"), "{error}");
     assert!(error.message().contains("not a legal key!"), "{error}");
+}
+
+/// Which of the tools are strict.
+fn strict(tools: &[ToolSpec], output: Option<&OutputFormat>) -> Vec<bool> {
+    let items = [Item::user("Hi")];
+    let mut request = ModelRequest::new(&items);
+    (request.tools, request.output) = (tools, output);
+    let body = body(&request, Features::default());
+    body["tools"].as_array().unwrap().iter().map(|tool| tool["strict"] == true).collect()
+}
+
+#[test]
+fn a_tool_is_strict_where_its_schema_can_be() {
+    let map = tool_of("map", json!({"type": "object", "additionalProperties": {"type": "string"}}));
+    let open =
+        tool_of("open", json!({"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}}));
+    let tools = [map, open];
+    assert_eq!(strict(&tools, None), [false, true]);
+
+    let items = [Item::user("Hi")];
+    let mut request = ModelRequest::new(&items);
+    request.tools = &tools;
+    let schemas = body(&request, Features::default());
+    assert_eq!(schemas["tools"][0]["input_schema"]["additionalProperties"], json!({"type": "string"}));
+    assert_eq!(schemas["tools"][1]["input_schema"]["additionalProperties"], false);
+    let plain = body(&request, plainly());
+    assert_eq!(plain["tools"][1].get("strict"), None);
+    assert_eq!(plain["tools"][1]["input_schema"]["properties"]["a"]["minimum"], 1);
+}
+
+#[test]
+fn strict_schemas_keep_to_what_a_request_may_use_together() {
+    let many: Vec<ToolSpec> = (0..22).map(|number| tool(&format!("tool_{number}"))).collect();
+    let expected: Vec<bool> = (0..22).map(|number| number < 20).collect();
+    assert_eq!(strict(&many, None), expected);
+
+    let optional = |name: &str, count: usize| {
+        let properties: serde_json::Map<_, _> =
+            (0..count).map(|number| (format!("p{number}"), json!({"type": "string"}))).collect();
+        json!({"type": "object", "title": name, "properties": properties, "additionalProperties": false})
+    };
+    let tools =
+        [tool_of("a", optional("a", 13)), tool_of("b", optional("b", 12)), tool_of("c", optional("c", 11))];
+    assert_eq!(strict(&tools, None), [true, false, true], "24 properties in all may be left out");
+    let format = OutputFormat::from_schema("form", optional("form", 12));
+    assert_eq!(
+        strict(&tools, Some(&format)),
+        [false, true, false],
+        "the form of the answer goes before them"
+    );
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "read for its schema alone")]
+struct Weather {
+    /// In degrees Celsius.
+    temperature: i32,
+    wind: Option<String>,
+}
+
+fn asking_for(format: &OutputFormat, without: Features) -> Value {
+    let items = [Item::user("Hi")];
+    let mut request = ModelRequest::new(&items);
+    (request.instructions, request.output) = (Some("Be brief."), Some(format));
+    body(&request, without)
+}
+
+#[test]
+fn the_form_of_the_answer_is_sent_in_the_dialect_that_the_server_takes() {
+    let body = asking_for(&OutputFormat::of::<Weather>(), plainly());
+    let format = &body["output_config"]["format"];
+    assert_eq!(format["type"], "json_schema");
+    let schema = &format["schema"];
+    assert_eq!((&schema["type"], &schema["additionalProperties"]), (&json!("object"), &json!(false)));
+    let temperature = &schema["properties"]["temperature"];
+    assert_eq!(temperature["type"], "integer");
+    assert!(temperature["description"].as_str().unwrap().starts_with("In degrees Celsius."), "{temperature}");
+    assert_eq!(schema.get("$schema"), None);
+    assert_eq!(body["system"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_form_that_cannot_be_sent_is_told_in_words() {
+    let map = json!({"type": "object", "additionalProperties": {"type": "integer"}});
+    let list = json!({"type": "array", "items": {"type": "integer"}});
+    let recursive = json!({"type": "object", "properties": {"child": {"$ref": "#"}}});
+    for schema in [map, list, recursive] {
+        let body = asking_for(&OutputFormat::from_schema("form", schema.clone()), Features::default());
+        assert_eq!(body.get("output_config"), None, "{schema}");
+        assert_eq!(body["system"][0], json!({"type": "text", "text": "Be brief."}));
+        let told = &body["system"][1];
+        assert!(told["text"].as_str().unwrap().ends_with(&schema.to_string()), "{told}");
+        assert_eq!(told["cache_control"], json!({"type": "ephemeral"}), "the breakpoint stands behind both");
+    }
+    let refused = asking_for(&OutputFormat::of::<Weather>(), Features::default().with(Feature::JsonSchema));
+    assert_eq!(refused.get("output_config"), None);
+    assert!(refused["system"][1]["text"].as_str().unwrap().contains("temperature"));
 }
 
 #[test]
@@ -210,187 +351,28 @@ fn tool_choices() {
         request.tools = &tools;
         request.tool_choice = &choice;
         request.settings = &asked;
-        assert_eq!(body(&request, &settings())["tool_choice"], expected, "{choice:?}, {parallel:?}");
+        assert_eq!(body(&request, plainly())["tool_choice"], expected, "{choice:?}, {parallel:?}");
     }
 }
 
 #[test]
-fn the_models_blocks_go_back_as_they_came_in_one_message() {
-    let thinking = json!({"type": "thinking", "thinking": "", "signature": "s"});
-    let said = json!({"type": "text", "text": "Hm", "citations": [{"cited_text": "c"}]});
-    let search = json!({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}});
-    let asked =
-        json!({"type": "tool_use", "id": "odd.id", "name": "add", "input": {}, "caller": {"type": "direct"}});
-    let raw = |value: &Value| Some(Raw::new(PROTOCOL, value.clone()));
-    let items = [
-        Item::user("Go"),
-        Item::Reasoning(ReasoningItem { text: String::new(), raw: raw(&thinking) }),
-        Item::Assistant(AssistantItem { text: "Hm".into(), raw: raw(&said) }),
-        Item::Opaque(Raw::new(PROTOCOL, search.clone())),
-        Item::ToolCall(ToolCall {
-            id: "odd.id".into(),
-            name: "add".into(),
-            arguments: String::new(),
-            raw: raw(&asked),
-        }),
-        output("odd.id", "3"),
-    ];
-    assert_eq!(
-        messages(&items),
-        json!([
-            {"role": "user", "content": [{"type": "text", "text": "Go"}]},
-            {"role": "assistant", "content": [thinking, said, search, asked]},
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "odd.id", "content": "3"}]},
-        ])
-    );
-}
-
-#[test]
-fn another_providers_items_go_in_the_neutral_form_without_its_thoughts() {
-    let raw = Some(Raw::new("openai", json!({"type": "message"})));
-    let items = [
-        Item::user("Go"),
-        Item::Reasoning(ReasoningItem { text: "secret".into(), raw: raw.clone() }),
-        Item::Assistant(AssistantItem { text: "Hm".into(), raw: raw.clone() }),
-        Item::Opaque(Raw::new("openai", json!({"type": "web_search_call"}))),
-        Item::ToolCall(ToolCall {
-            id: "call.1".into(),
-            name: "a.b".into(),
-            arguments: r#"{"a": 1}"#.into(),
-            raw,
-        }),
-        output("call.1", "3"),
-    ];
-    assert_eq!(
-        messages(&items),
-        json!([
-            {"role": "user", "content": [{"type": "text", "text": "Go"}]},
-            {"role": "assistant", "content": [
-                {"type": "text", "text": "Hm"},
-                {"type": "tool_use", "id": "call_2e1", "name": "a_2eb", "input": {"a": 1}},
-            ]},
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_2e1", "content": "3"}]},
-        ])
-    );
-}
-
-#[test]
-fn all_results_of_a_turn_stand_first_in_one_user_message() {
-    let failed = ToolOutputItem {
-        call_id: "b".into(),
-        name: "add".into(),
-        output: "no such file".into(),
-        is_error: true,
-    };
-    let items = [
-        Item::user("Go"),
-        call("a", ""),
-        call("b", "[1]"),
-        call("c", "{}"),
-        output("a", ""),
-        Item::user("Hurry."),
-        Item::ToolOutput(failed),
-        output("c", "3"),
-        output("c", "twice"),
-        output("unknown", "nobody asked"),
-    ];
-    assert_eq!(
-        messages(&items),
-        json!([
-            {"role": "user", "content": [{"type": "text", "text": "Go"}]},
-            {"role": "assistant", "content": [
-                {"type": "tool_use", "id": "a", "name": "add", "input": {}},
-                {"type": "tool_use", "id": "b", "name": "add", "input": {"INVALID_JSON": "[1]"}},
-                {"type": "tool_use", "id": "c", "name": "add", "input": {}},
-            ]},
-            {"role": "user", "content": [
-                {"type": "tool_result", "tool_use_id": "a"},
-                {"type": "tool_result", "tool_use_id": "b", "content": "no such file", "is_error": true},
-                {"type": "tool_result", "tool_use_id": "c", "content": "3"},
-                {"type": "text", "text": "Hurry."},
-            ]},
-        ])
-    );
-}
-
-#[test]
-fn an_error_without_words_is_given_some() {
-    let failed =
-        ToolOutputItem { call_id: "a".into(), name: "add".into(), output: String::new(), is_error: true };
-    let items = [Item::user("Go"), call("a", ""), Item::ToolOutput(failed)];
-    let result = &messages(&items)[2]["content"][0];
-    assert!(result["content"].as_str().is_some_and(|said| !said.is_empty()), "{result}");
-}
-
-#[test]
-fn a_call_id_that_comes_again_is_told_apart() {
-    let items = [
-        Item::user("Go"),
-        call("0", ""),
-        call("0", ""),
-        output("0", "first"),
-        output("0", "second"),
-        call("0", ""),
-        output("0", "third"),
-    ];
-    let messages = messages(&items);
-    let ids: Vec<&Value> = [(1, 0), (1, 1), (3, 0)]
-        .map(|(message, block): (usize, usize)| &messages[message]["content"][block]["id"])
-        .to_vec();
-    assert_eq!(ids, ["0", "0-2", "0-3"]);
-    let results: Vec<&Value> = [(2, 0), (2, 1), (4, 0)]
-        .map(|(message, block): (usize, usize)| &messages[message]["content"][block])
-        .to_vec();
-    for (result, (id, content)) in results.iter().zip([("0", "first"), ("0-2", "second"), ("0-3", "third")]) {
-        assert_eq!((&result["tool_use_id"], &result["content"]), (&json!(id), &json!(content)));
+fn each_way_to_think_is_sent_as_the_api_writes_it() {
+    let items = [Item::user("Hi")];
+    for (thinking, expected) in [
+        (Thinking::adaptive(), json!({"type": "adaptive"})),
+        (Thinking::adaptive().summarized(), json!({"type": "adaptive", "display": "summarized"})),
+        (Thinking::budget(1024), json!({"type": "enabled", "budget_tokens": 1024})),
+        (
+            Thinking::budget(1024).omitted(),
+            json!({"type": "enabled", "budget_tokens": 1024, "display": "omitted"}),
+        ),
+        (Thinking::between_tools(), json!({"type": "between_tools"})),
+        (Thinking::disabled(), json!({"type": "disabled"})),
+    ] {
+        let settings = Settings { max_tokens: 4000, thinking: Some(thinking), ..settings() };
+        let body = encode(&ModelRequest::new(&items), &settings, plainly()).unwrap();
+        assert_eq!(serde_json::to_value(&body).unwrap()["thinking"], expected);
     }
-}
-
-#[test]
-fn a_paused_turn_goes_back_as_it_is() {
-    let search = json!({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}});
-    let items = [Item::user("Go"), Item::Opaque(Raw::new(PROTOCOL, search.clone()))];
-    let body = body(&ModelRequest::new(&items), &Settings { prompt_caching: true, ..settings() });
-    assert_eq!(body["messages"][1], json!({"role": "assistant", "content": [search]}));
-    assert!(body["messages"].get(2).is_none());
-}
-
-#[test]
-fn blank_texts_are_left_out_and_what_is_left_stands_together() {
-    let raw = Some(Raw::new(PROTOCOL, json!({"type": "text", "text": ""})));
-    let items = [
-        Item::user("one"),
-        Item::Assistant(AssistantItem { text: String::new(), raw }),
-        Item::user(" \n"),
-        Item::user("two"),
-    ];
-    assert_eq!(
-        messages(&items),
-        json!([{"role": "user", "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]}])
-    );
-}
-
-#[test]
-fn the_first_message_is_the_users() {
-    assert_eq!(messages(&[Item::assistant("Hello")])[0]["role"], "user");
-    let error = encode(&ModelRequest::new(&[Item::user("")]), &settings(), Thoughts::Kept).unwrap_err();
-    assert_eq!(error.kind(), ModelErrorKind::InvalidRequest);
-}
-
-#[test]
-fn thoughts_can_stay_behind() {
-    let thinking = json!({"type": "thinking", "thinking": "x", "signature": "s"});
-    let items = [
-        Item::user("Go"),
-        Item::Reasoning(ReasoningItem { text: "x".into(), raw: Some(Raw::new(PROTOCOL, thinking)) }),
-        call("a", ""),
-    ];
-    let (request, settings) = (ModelRequest::new(&items), settings());
-    let body = serde_json::to_value(encode(&request, &settings, Thoughts::Dropped).unwrap()).unwrap();
-    assert_eq!(
-        body["messages"][1]["content"],
-        json!([{"type": "tool_use", "id": "a", "name": "add", "input": {}}])
-    );
 }
 
 #[test]
@@ -399,45 +381,78 @@ fn a_thinking_budget_is_held_against_the_limit_of_the_request() {
     let settings = Settings { max_tokens: 4000, thinking: Some(Thinking::budget(2000)), ..settings() };
     let mut asked = ModelSettings::default();
     let mut request = ModelRequest::new(&items);
-    assert!(encode(&request, &settings, Thoughts::Kept).is_ok());
+    assert!(encode(&request, &settings, plainly()).is_ok());
     asked.max_output_tokens = Some(2000);
     request.settings = &asked;
-    assert!(encode(&request, &settings, Thoughts::Kept).is_err());
+    assert!(encode(&request, &settings, plainly()).is_err());
+    assert!(encode(&request, &settings, plainly().with(Feature::Thinking)).is_ok(), "it is not sent");
+}
+
+#[test]
+fn a_tool_cannot_be_demanded_of_a_model_that_thinks_by_a_budget() {
+    let (items, tools) = ([Item::user("Hi")], [tool("add")]);
+    let thinking_by = |thinking: Thinking, choice: &ToolChoice| {
+        let settings = Settings { max_tokens: 4000, thinking: Some(thinking), ..settings() };
+        let mut request = ModelRequest::new(&items);
+        (request.tools, request.tool_choice) = (&tools, choice);
+        encode(&request, &settings, plainly()).map(drop)
+    };
+    for demand in [ToolChoice::Required, ToolChoice::Tool("add".into())] {
+        let error = thinking_by(Thinking::budget(1024), &demand).unwrap_err();
+        assert_eq!(error.kind(), ModelErrorKind::InvalidRequest);
+        assert!(error.message().contains("Auto"), "{error}");
+        assert!(thinking_by(Thinking::adaptive(), &demand).is_ok(), "the server knows which models take it");
+    }
+    for choice in [ToolChoice::Auto, ToolChoice::None] {
+        assert!(thinking_by(Thinking::budget(1024), &choice).is_ok());
+    }
+}
+
+/// Bodies of a conversation that grows by a turn at a time, with thoughts, tools and a form.
+fn growing(without: Features) -> Vec<String> {
+    let tools = [tool("add"), tool("sub")];
+    let format = OutputFormat::of::<Weather>();
+    let thinking = json!({"type": "thinking", "thinking": "Hm", "signature": "s"});
+    let mut items = vec![Item::user("Go")];
+    let mut bodies = Vec::new();
+    for turn in 0..4 {
+        let mut request = ModelRequest::new(&items);
+        (request.instructions, request.tools, request.output) = (Some("Add."), &tools, Some(&format));
+        bodies.push(serde_json::to_string(&encode(&request, &settings(), without).unwrap()).unwrap());
+        let (first, second) = (format!("call_{turn}_1"), format!("call_{turn}_2"));
+        let raw = Some(Raw::new(ORIGIN, thinking.clone()));
+        items.push(Item::Reasoning(ReasoningItem { text: "Hm".into(), raw }));
+        items.extend([call(&first, r#"{"z": 1, "a": 2}"#), call(&second, "")]);
+        items.extend([output(&first, "3"), output(&second, "")]);
+    }
+    bodies
 }
 
 #[test]
 fn a_turn_begins_with_the_bytes_of_the_turn_before() {
-    let tools = [tool("add"), tool("sub")];
-    let settings = settings();
-    let bytes = |items: &[Item]| {
-        let mut request = ModelRequest::new(items);
-        request.instructions = Some("Add.");
-        request.tools = &tools;
-        serde_json::to_string(&encode(&request, &settings, Thoughts::Kept).unwrap()).unwrap()
-    };
-    let mut items = vec![Item::user("Go")];
-    let mut before = bytes(&items);
-    for turn in 0..3 {
-        let id = format!("call_{turn}");
-        items.extend([call(&id, r#"{"z": 1, "a": 2}"#), output(&id, "3")]);
-        let now = bytes(&items);
-        assert!(now.starts_with(before.trim_end_matches("]}")), "{before}\n{now}");
-        before = now;
+    let uncached = growing(Features::default().with(Feature::PromptCache));
+    // The breakpoints move on; they are no part of what is cached.
+    let cached = growing(Features::default());
+    let unmarked = cached.iter().map(|body| body.replace(r#","cache_control":{"type":"ephemeral"}"#, ""));
+    assert_eq!(unmarked.collect::<Vec<_>>(), uncached);
+    for turns in uncached.windows(2) {
+        let [before, now] = turns else { panic!("two turns") };
+        assert!(now.starts_with(before.strip_suffix("]}").unwrap()), "{before}\n{now}");
     }
 }
 
 #[test]
-fn a_body_has_at_most_four_breakpoints() {
-    let mut items = vec![Item::user("Go")];
-    for turn in 0..5 {
-        let id = format!("call_{turn}");
-        items.extend([call(&id, ""), output(&id, "3")]);
+fn breakpoints_stand_behind_the_tools_the_instructions_and_the_newest_turns_and_are_four_at_most() {
+    let marked = |value: &Value| value["cache_control"] == json!({"type": "ephemeral"});
+    for body in growing(Features::default()) {
+        assert!(body.matches("cache_control").count() <= 4, "{body}");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert!(!marked(&body["tools"][0]) && marked(&body["tools"][1]));
+        assert!(marked(&body["system"][0]));
+        let last =
+            body["messages"].as_array().unwrap().last().unwrap()["content"].as_array().unwrap().clone();
+        assert!(last.iter().any(marked), "{last:?}");
     }
-    let tools = [tool("add"), tool("sub")];
-    let mut request = ModelRequest::new(&items);
-    request.instructions = Some("Add.");
-    request.tools = &tools;
-    let cached = body(&request, &Settings { prompt_caching: true, ..settings() });
-    assert_eq!(cached.to_string().matches("cache_control").count(), 4);
-    assert_eq!(body(&request, &settings()).to_string().matches("cache_control").count(), 0);
+    let uncached = growing(Features::default().with(Feature::PromptCache));
+    assert!(uncached.iter().all(|body| !body.contains("cache_control")));
 }

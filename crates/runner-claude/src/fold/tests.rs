@@ -84,7 +84,8 @@ struct Case {
 
 #[test]
 fn content_blocks_become_events_and_items() {
-    for case in text_cases().into_iter().chain(thinking_cases()).chain(tool_cases()).chain(unknown_cases()) {
+    let cases = [text_cases(), thinking_cases(), tool_cases(), whole_input_cases(), unknown_cases()];
+    for case in cases.into_iter().flatten() {
         let (events, response) = fold(&case.stream).unwrap();
         assert_eq!(events, case.events, "events: {}", case.rule);
         assert_eq!(response.items, case.items, "items: {}", case.rule);
@@ -215,18 +216,6 @@ fn tool_cases() -> Vec<Case> {
             items: vec![call("t", "{}", tool_use("t", none.clone()))],
         },
         Case {
-            rule: "an input that comes whole with the start is shown once",
-            stream: vec![start(0, tool_use("t", one.clone())), stop(0)],
-            events: vec![called("t"), argued("t", r#"{"a":1}"#)],
-            items: vec![call("t", r#"{"a":1}"#, tool_use("t", one.clone()))],
-        },
-        Case {
-            rule: "pieces go before an input that came with the start",
-            stream: vec![start(0, tool_use("t", json!({"b": 2}))), json_delta(0, r#"{"a":1}"#), stop(0)],
-            events: vec![called("t"), argued("t", r#"{"a":1}"#)],
-            items: vec![call("t", r#"{"a":1}"#, tool_use("t", one.clone()))],
-        },
-        Case {
             rule: "input that is cut off is kept as text, since the raw form must be an object",
             stream: vec![start(0, tool_use("t", none.clone())), json_delta(0, r#"{"a":"#)],
             events: vec![called("t"), argued("t", r#"{"a":"#)],
@@ -245,6 +234,37 @@ fn tool_cases() -> Vec<Case> {
                 call("t", "{}", tool_use("t", json!({}))),
                 call("u", r#"{"a":1}"#, tool_use("u", one)),
             ],
+        },
+    ]
+}
+
+/// Input that comes with the start of its block, as gateways send it.
+fn whole_input_cases() -> Vec<Case> {
+    let one = json!({"a": 1});
+    vec![
+        Case {
+            rule: "an input that comes whole with the start is shown once",
+            stream: vec![start(0, tool_use("t", one.clone())), stop(0)],
+            events: vec![called("t"), argued("t", r#"{"a":1}"#)],
+            items: vec![call("t", r#"{"a":1}"#, tool_use("t", one.clone()))],
+        },
+        Case {
+            rule: "an input that is no object is kept as text, as it would be in a stream",
+            stream: vec![start(0, tool_use("t", json!([1]))), stop(0)],
+            events: vec![called("t"), argued("t", "[1]")],
+            items: vec![call("t", "[1]", tool_use("t", json!({"INVALID_JSON": "[1]"})))],
+        },
+        Case {
+            rule: "a gateway's text of an object is that object",
+            stream: vec![start(0, tool_use("t", json!(r#"{"a": 1}"#))), stop(0)],
+            events: vec![called("t"), argued("t", r#"{"a": 1}"#)],
+            items: vec![call("t", r#"{"a": 1}"#, tool_use("t", one.clone()))],
+        },
+        Case {
+            rule: "pieces go before an input that came with the start",
+            stream: vec![start(0, tool_use("t", json!({"b": 2}))), json_delta(0, r#"{"a":1}"#), stop(0)],
+            events: vec![called("t"), argued("t", r#"{"a":1}"#)],
+            items: vec![call("t", r#"{"a":1}"#, tool_use("t", one.clone()))],
         },
     ]
 }
@@ -421,6 +441,13 @@ fn a_body_that_is_no_message_is_a_protocol_error() {
         let error = Fold::whole(body.as_bytes()).unwrap_err();
         assert_eq!(error.kind(), ModelErrorKind::Protocol, "{body}");
     }
+}
+
+#[test]
+fn a_body_that_ends_too_early_is_cut() {
+    let error = Fold::whole(br#"{"content": [{"type": "text", "te"#).unwrap_err();
+    assert_eq!(error.kind(), ModelErrorKind::StreamCut);
+    assert!(error.is_retryable());
 }
 
 #[test]

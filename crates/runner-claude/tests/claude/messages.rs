@@ -1,7 +1,4 @@
-//! `Messages` against a server on loopback: what it sends, what it makes of answers, and how it fails.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
+//! What a model sends, what it makes of answers, and how it fails.
 
 use std::time::Duration;
 
@@ -9,19 +6,12 @@ use agentexec_agent_core::model::{
     Model, ModelErrorKind, ModelEvent, ModelRequest, ModelResponse, StopReason, ToolSpec,
 };
 use agentexec_agent_core::transcript::{Item, ToolOutputItem, Transcript};
-use agentexec_runner_claude::{Claude, Messages, RetryPolicy};
+use agentexec_runner_claude::{Claude, MAX_UNSTREAMED_TOKENS, Messages, RetryPolicy};
 use agentexec_tools::schema::Schema;
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
-use support::{Answer, Server, ask, sse};
-
-/// Settings for the server, with retries that do not wait.
-fn claude(server: &Server) -> Claude {
-    let mut retry = RetryPolicy::default();
-    retry.base = Duration::from_millis(1);
-    Claude::new("sk-ant-test").base_url(server.uri()).model("claude-test").retry(retry)
-}
+use crate::support::{Answer, Server, ask, ask_for_events, claude, error, sse, stream_of};
 
 fn without_retries(server: &Server) -> Messages {
     claude(server).retry(RetryPolicy::none()).build().unwrap()
@@ -35,12 +25,8 @@ fn tool(name: &str) -> ToolSpec {
 }
 
 fn output(call_id: &str, name: &str, output: &str, is_error: bool) -> Item {
-    Item::ToolOutput(ToolOutputItem {
-        call_id: call_id.into(),
-        name: name.into(),
-        output: output.into(),
-        is_error,
-    })
+    let output = ToolOutputItem::new(call_id, name, output);
+    Item::ToolOutput(if is_error { output.failed() } else { output })
 }
 
 fn tool_use(id: &str, name: &str, input: Value) -> Value {
@@ -243,13 +229,6 @@ async fn events_without_a_name_and_pings_anywhere_are_read() {
     assert_eq!(response.stop, StopReason::ToolCalls);
 }
 
-fn error(status: u16, kind: &str, message: &str) -> ResponseTemplate {
-    let body = json!({
-        "type": "error", "error": {"type": kind, "message": message}, "request_id": "req_test",
-    });
-    ResponseTemplate::new(status).insert_header("request-id", "req_test").set_body_json(body)
-}
-
 #[tokio::test]
 async fn refusals_of_the_server_carry_status_request_id_and_delay() {
     let cases = [
@@ -296,11 +275,8 @@ async fn a_rate_limit_and_an_overload_are_waited_out() {
 
 /// A stream that goes on after its first events in some other way.
 async fn broken(events: &[Value]) -> (Vec<ModelEvent>, agentexec_agent_core::model::ModelError) {
-    let template = ResponseTemplate::new(200)
-        .insert_header("request-id", "req_test")
-        .set_body_raw(sse(events), "text/event-stream");
-    let server = Server::answering([template]).await;
-    support::ask_for_events(&claude(&server).build().unwrap(), ModelRequest::new(&[Item::user("Hi")])).await
+    let server = Server::answering([stream_of(events)]).await;
+    ask_for_events(&claude(&server).build().unwrap(), ModelRequest::new(&[Item::user("Hi")])).await
 }
 
 #[tokio::test]
@@ -349,32 +325,39 @@ async fn an_event_that_cannot_be_read_is_a_protocol_error() {
 }
 
 #[tokio::test]
-async fn thoughts_that_the_model_does_not_know_again_stay_behind() {
+async fn thoughts_that_the_model_does_not_know_again_stay_behind_and_newer_ones_go_back() {
     let refusal = "messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound to a \
                    different conversation.";
-    let [first, _, last] = conversation();
-    let server = Server::answering([
-        first.template(true),
-        error(400, "invalid_request_error", refusal),
-        last.template(true),
-    ])
-    .await;
-    let model = claude(&server).build().unwrap();
-    let mut transcript = Transcript::from_user("What is here?");
-    let (_, response) = ask(&model, ModelRequest::new(transcript.items())).await.unwrap();
-    transcript.extend(response.items);
-    transcript.push(output("toolu_1", "read_file", "alpha", false));
-    transcript.push(output("toolu_2", "read_file", "beta", false));
-    let (_, response) = ask(&model, ModelRequest::new(transcript.items())).await.unwrap();
-    assert_eq!(response.stop, StopReason::EndTurn);
+    let thought = json!({"type": "thinking", "thinking": "And now?", "signature": "bmV3"});
+    for streaming in [true, false] {
+        let [first, mut second, last] = conversation();
+        second.content.insert(0, thought.clone());
+        let refused = error(400, "invalid_request_error", refusal);
+        let [one, two, three] = [&first, &second, &last].map(|answer| answer.template(streaming));
+        let server = Server::answering([one, refused, two, three]).await;
+        let model = claude(&server).streaming(streaming).build().unwrap();
+        let mut transcript = Transcript::from_user("What is here?");
+        let outputs = [
+            vec![
+                output("toolu_1", "read_file", "alpha", false),
+                output("toolu_2", "read_file", "beta", false),
+            ],
+            vec![output("toolu_3", "list_files", "", false)],
+            vec![],
+        ];
+        for outputs in outputs {
+            let (_, response) = ask(&model, ModelRequest::new(transcript.items())).await.unwrap();
+            transcript.extend(response.items.into_iter().chain(outputs));
+        }
+        assert_eq!(transcript.final_text(), "There are two files.");
 
-    let requests = server.requests().await;
-    let contents: Vec<Value> = requests[1..]
-        .iter()
-        .map(|request| request.body_json::<Value>().unwrap()["messages"][1]["content"].take())
-        .collect();
-    assert_eq!(contents[0], json!(first.content));
-    assert_eq!(contents[1], json!(first.content[2..]));
+        let bodies = server.bodies().await;
+        let content = |body: usize, message: usize| bodies[body]["messages"][message]["content"].clone();
+        assert_eq!(content(1, 1), json!(first.content));
+        assert_eq!(content(2, 1), json!(first.content[2..]));
+        assert_eq!(bodies.len(), 4, "the next request is not refused again");
+        assert_eq!((content(3, 1), content(3, 3)), (json!(first.content[2..]), json!(second.content)));
+    }
 }
 
 #[tokio::test]
@@ -387,11 +370,53 @@ async fn other_refusals_are_not_asked_again() {
 }
 
 #[tokio::test]
-async fn too_long_an_answer_must_be_streamed() {
-    let server = Server::answering([]).await;
-    let model = claude(&server).streaming(false).max_tokens(30_000).build().unwrap();
-    let error = ask(&model, ModelRequest::new(&[Item::user("Hi")])).await.unwrap_err();
-    assert_eq!(error.kind(), ModelErrorKind::InvalidRequest);
-    assert!(error.message().contains("stream"), "{error}");
-    assert!(server.requests().await.is_empty());
+async fn an_answer_that_may_be_long_is_streamed_and_folded_all_the_same() {
+    let server = Server::answering([conversation()[2].template(true)]).await;
+    let model = claude(&server).streaming(false).max_tokens(MAX_UNSTREAMED_TOKENS + 1).build().unwrap();
+    let (_, response) = ask(&model, ModelRequest::new(&[Item::user("Hi")])).await.unwrap();
+    assert_eq!(response.stop, StopReason::EndTurn);
+    assert_eq!(server.bodies().await[0]["stream"], true);
+}
+
+#[tokio::test]
+async fn each_request_has_a_key_of_its_own_where_that_is_asked_for() {
+    let busy = || error(529, "overloaded_error", "Overloaded");
+    let answer = || conversation()[2].template(true);
+    let server = Server::answering([busy(), answer(), answer()]).await;
+    let model = claude(&server).idempotency_keys(true).build().unwrap();
+    for _ in 0..2 {
+        ask(&model, ModelRequest::new(&[Item::user("Hi")])).await.unwrap();
+    }
+    let requests = server.requests().await;
+    let keys: Vec<&str> =
+        requests.iter().map(|request| request.headers["idempotency-key"].to_str().unwrap()).collect();
+    assert_eq!(keys[0], keys[1], "the same on every try");
+    assert_ne!(keys[1], keys[2]);
+
+    let server = Server::answering([answer()]).await;
+    ask(&claude(&server).build().unwrap(), ModelRequest::new(&[Item::user("Hi")])).await.unwrap();
+    assert!(!server.requests().await[0].headers.contains_key("idempotency-key"));
+}
+
+#[tokio::test]
+async fn a_wait_before_a_retry_is_told() {
+    let server =
+        Server::answering([error(529, "overloaded_error", "Overloaded"), conversation()[2].template(true)])
+            .await;
+    let (events, _) =
+        ask(&claude(&server).build().unwrap(), ModelRequest::new(&[Item::user("Hi")])).await.unwrap();
+    let ModelEvent::Retrying { retry, retries, error, .. } = &events[0] else { panic!("{events:?}") };
+    assert_eq!((*retry, *retries), (1, 2));
+    assert!(error.contains("Overloaded"), "{error}");
+}
+
+#[tokio::test]
+async fn an_error_with_status_200_is_an_error() {
+    for streaming in [true, false] {
+        let server = Server::answering([error(200, "overloaded_error", "Overloaded")]).await;
+        let model = claude(&server).streaming(streaming).retry(RetryPolicy::none()).build().unwrap();
+        let error = ask(&model, ModelRequest::new(&[Item::user("Hi")])).await.unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ModelErrorKind::Overloaded, Some(200)));
+        assert!(error.is_retryable());
+    }
 }
