@@ -47,13 +47,13 @@ pub(super) const LAYERS: &[Layer] = &[
     Layer {
         package: "agentexec-tools",
         ours: "agentexec-runner-core",
-        external: "anyhow futures-util schemars serde serde_json serde_path_to_error thiserror \
+        external: "anyhow base64 futures-util schemars serde serde_json serde_path_to_error thiserror \
                    tokio tracing uuid",
     },
     Layer {
         package: "agentexec-agent-core",
         ours: "agentexec-runner-core agentexec-tools",
-        external: "futures-util serde serde_json thiserror tokio",
+        external: "futures-util schemars serde serde_json serde_path_to_error thiserror tokio",
     },
     Layer {
         package: "agentexec-runner-http",
@@ -71,7 +71,7 @@ pub(super) const LAYERS: &[Layer] = &[
         package: "agentexec-runner-claude",
         ours: "agentexec-runner-core agentexec-tools agentexec-agent-core \
                agentexec-runner-http",
-        external: "futures-util serde serde_json tracing",
+        external: "base64 futures-util serde serde_json tracing uuid",
     },
     Layer { package: "agentexec-demo", ours: "", external: "axum futures-util serde_json thiserror tokio" },
     Layer {

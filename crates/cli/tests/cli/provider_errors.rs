@@ -63,13 +63,14 @@ async fn a_provider_that_fails_again_and_again_was_reached() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_cut_is_told() {
+async fn a_stream_that_is_cut_is_asked_for_again_twice_and_then_told() {
     let server = Silent::start().await;
     let child = ask(&server.url(), &[]).spawn().unwrap();
-    let mut stream = server.streaming().await;
-    let event = json!({"id": "c", "choices": [{"index": 0, "delta": {"content": "Once upon"}}]});
-    stream.write_all(format!("data: {event}\n\n").as_bytes()).await.unwrap();
-    drop(stream);
+    for _ in 0..3 {
+        let mut stream = server.streaming().await;
+        let event = json!({"id": "c", "choices": [{"index": 0, "delta": {"content": "Once upon"}}]});
+        stream.write_all(format!("data: {event}\n\n").as_bytes()).await.unwrap();
+    }
     failed(&ended(child).await, 1, "the stream ended before the response was complete", "try again");
 }
 
