@@ -34,7 +34,9 @@ pub enum AgentErrorKind {
         text: String,
     },
     /// The limit on output tokens cut the response off.
-    #[error("the model's response was cut off at its limit of output tokens; raise max_output_tokens")]
+    #[error(
+        "the model's response was cut off, mostly at its limit of output tokens; raise max_output_tokens"
+    )]
     Truncated {
         /// The text until then.
         partial: String,

@@ -250,7 +250,7 @@ pub enum StopReason {
     EndTurn,
     /// It asks for tools.
     ToolCalls,
-    /// The limit on output tokens cut it off.
+    /// It was cut off, nearly always by the limit on output tokens.
     MaxTokens,
     /// The context window is full.
     ContextWindow,

@@ -155,9 +155,9 @@ impl ResponsesFold {
         let stop = match end {
             _ if !self.refusal.is_empty() => StopReason::Refusal(self.refusal),
             End::Incomplete(reason) => match reason.as_str() {
-                "max_output_tokens" => StopReason::MaxTokens,
                 "content_filter" => StopReason::ContentFilter,
-                _ => StopReason::Other(reason),
+                // Mostly `max_output_tokens`. Some servers give no reason: it is not whole all the same.
+                _ => StopReason::MaxTokens,
             },
             End::Completed if has_calls => StopReason::ToolCalls,
             End::Completed => StopReason::EndTurn,

@@ -358,12 +358,9 @@ fn the_status_says_how_it_ended() {
         ("response.completed", json!({"status": "in_progress"}), StopReason::EndTurn),
         ("response.incomplete", incomplete(json!({"reason": "max_output_tokens"})), StopReason::MaxTokens),
         ("response.incomplete", incomplete(json!({"reason": "content_filter"})), StopReason::ContentFilter),
-        (
-            "response.incomplete",
-            incomplete(json!({"reason": "steered"})),
-            StopReason::Other("steered".into()),
-        ),
-        ("response.incomplete", json!({}), StopReason::Other("incomplete".into())),
+        ("response.incomplete", incomplete(json!({"reason": "a new one"})), StopReason::MaxTokens),
+        ("response.incomplete", json!({}), StopReason::MaxTokens),
+        ("response.completed", json!({"status": "incomplete"}), StopReason::MaxTokens),
         // A server that has only one terminal event.
         ("response.completed", incomplete(json!({"reason": "max_output_tokens"})), StopReason::MaxTokens),
     ];

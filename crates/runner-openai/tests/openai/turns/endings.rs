@@ -114,9 +114,14 @@ async fn a_full_context_window_is_an_error(wire: Wire) {
     assert_eq!(played.bodies.len(), 1, "it would be as full the next time");
 }
 
+/// But a response that says of itself that it is not complete is none, whatever the reason.
 async fn a_reason_that_nobody_knows_is_an_end(wire: Wire) {
     let played = play(wire, agent(), [say("Done.").ending("moon_phase", "moon_phase")]).await;
-    assert_eq!((played.run().output.as_str(), played.run().finish), ("Done.", Finish::Final));
+    if matches!(wire, Wire::ResponsesStreamed | Wire::ResponsesWhole) {
+        assert!(matches!(played.kind(), AgentErrorKind::Truncated { partial } if partial == "Done."));
+    } else {
+        assert_eq!((played.run().output.as_str(), played.run().finish), ("Done.", Finish::Final));
+    }
 }
 
 async fn an_empty_response_is_an_empty_answer(wire: Wire) {
