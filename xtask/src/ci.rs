@@ -11,15 +11,16 @@ use crate::cmd::Cmd;
 use crate::counts::Counts;
 use crate::table::Table;
 use crate::workspace::Workspace;
-use crate::{docs, examples, test, tidy};
+use crate::{docs, examples, interop, test, tidy};
 
 type Step = fn(&Workspace, &mut Counts) -> Result<()>;
 
-const STEPS: [(&str, Step); 6] = [
+const STEPS: [(&str, Step); 7] = [
     ("fmt", |_, _| Cmd::cargo(["fmt", "--all", "--check"]).run()),
     ("tidy", |workspace, _| tidy::run(workspace)),
     ("clippy", |_, _| clippy()),
     ("test", test::run),
+    ("interop", interop::run),
     ("docs", |workspace, _| docs::run(workspace, docs::Shown::Compare)),
     ("examples", |workspace, counts| examples::run(workspace, &[], examples::Expected::Compare, counts)),
 ];

@@ -16,6 +16,8 @@ mod counts;
 mod docs;
 mod examples;
 mod faults;
+mod install;
+mod interop;
 mod markdown;
 mod matrix;
 mod process;
@@ -37,7 +39,7 @@ use crate::workspace::Workspace;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  ci         fmt, tidy, clippy, test, docs and examples: everything that must hold before a merge
+  ci         fmt, tidy, clippy, test, interop, docs and examples: everything that must hold before a merge
   test       every test and doctest, then each crate with each feature alone, then the stores
   tidy       the invariants of docs/src/architecture.md and the house rules, from metadata and source
   docs       rustdoc without a warning; the book's chapters, links, code and shown output
@@ -46,13 +48,15 @@ cargo xtask COMMAND
              [--bless] [NAME…]; --bless writes what they print there
   faults     what the stores survive: processes killed and paused, networks cut, full disks; takes minutes
              [--quick]; --quick runs those cases that `test` runs too
+  interop    runs against aimock, a server of the three protocols that is not ours; needs Node.js, which it
+             installs or says how
   redis      make sure of the redis-server that the tests start: installs it, or says how; `test`, `faults`
              and `bench` begin with it
   bench      the criterion benches in release
              [ARGS…] go to criterion, for instance a filter
   help       this text
 
-`test`, `faults`, `examples` and `ci` end with one line that counts the tests: N passed, N failed, N skipped.";
+`test`, `faults`, `interop`, `examples` and `ci` end with one line that counts the tests: N passed, N failed, N skipped.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -91,9 +95,10 @@ fn dispatch(args: &[&str]) -> Result<ExitCode> {
         }
         ("faults", []) => Ok(counted(|counts| faults::run(faults::Cases::All, counts))),
         ("faults", ["--quick"]) => Ok(counted(|counts| faults::run(faults::Cases::Quick, counts))),
+        ("interop", []) => Ok(counted(|counts| interop::run(&workspace, counts))),
         ("redis", []) => done(redis::ensure()),
         ("bench", args) => done(bench::run(&workspace, args)),
-        ("ci" | "test" | "tidy" | "docs" | "faults" | "redis", _) => {
+        ("ci" | "test" | "tidy" | "docs" | "faults" | "interop" | "redis", _) => {
             bail!("`cargo xtask {command}` does not know `{}`; see `cargo xtask help`", rest.join(" "))
         }
         _ => bail!("there is no `cargo xtask {command}`; see `cargo xtask help`"),
