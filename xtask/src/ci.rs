@@ -11,16 +11,17 @@ use crate::cmd::Cmd;
 use crate::counts::Counts;
 use crate::table::Table;
 use crate::workspace::Workspace;
-use crate::{docs, examples, interop, test, tidy};
+use crate::{docs, examples, fuzz, interop, test, tidy};
 
 type Step = fn(&Workspace, &mut Counts) -> Result<()>;
 
-const STEPS: [(&str, Step); 7] = [
-    ("fmt", |_, _| Cmd::cargo(["fmt", "--all", "--check"]).run()),
+const STEPS: [(&str, Step); 8] = [
+    ("fmt", |_, _| fmt()),
     ("tidy", |workspace, _| tidy::run(workspace)),
     ("clippy", |_, _| clippy()),
     ("test", test::run),
     ("interop", interop::run),
+    ("fuzz", |workspace, counts| fuzz::run(workspace, fuzz::USUAL, counts)),
     ("docs", |workspace, _| docs::run(workspace, docs::Shown::Compare)),
     ("examples", |workspace, counts| examples::run(workspace, &[], examples::Expected::Compare, counts)),
 ];
@@ -45,6 +46,12 @@ pub(crate) fn run(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
         bail!("{} failed; to repeat: {}", failed.join(", "), each.join(", "));
     }
     Ok(())
+}
+
+/// The fuzz targets are a workspace of their own.
+fn fmt() -> Result<()> {
+    Cmd::cargo(["fmt", "--all", "--check"]).run()?;
+    Cmd::cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()
 }
 
 fn clippy() -> Result<()> {

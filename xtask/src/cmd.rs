@@ -16,6 +16,7 @@ pub(crate) struct Cmd {
     command: Command,
     shown: String,
     limit: Option<Duration>,
+    passes_on: fn(&str) -> bool,
 }
 
 impl Cmd {
@@ -48,7 +49,7 @@ impl Cmd {
             shown.push_str(&quoted(arg));
         }
         command.stdin(Stdio::null());
-        Self { command, shown, limit: None }
+        Self { command, shown, limit: None, passes_on: |_| true }
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
@@ -60,6 +61,12 @@ impl Cmd {
     /// The longest that [`watch`](Self::watch) lets it run.
     pub(crate) fn within(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
+        self
+    }
+
+    /// Which lines of its output [`watch`](Self::watch) passes on.
+    pub(crate) fn passing_on(mut self, lines: fn(&str) -> bool) -> Self {
+        self.passes_on = lines;
         self
     }
 
@@ -94,7 +101,9 @@ impl Cmd {
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line)? > 0 {
             let text = String::from_utf8_lossy(&line);
-            print!("{text}");
+            if (self.passes_on)(&text) {
+                print!("{text}");
+            }
             see(&without_color(text.trim_end()));
             line.clear();
         }

@@ -16,6 +16,7 @@ mod counts;
 mod docs;
 mod examples;
 mod faults;
+mod fuzz;
 mod install;
 mod interop;
 mod markdown;
@@ -48,6 +49,8 @@ cargo xtask COMMAND
              [--bless] [NAME…]; --bless writes what they print there
   faults     what the stores survive: processes killed and paused, networks cut, full disks; takes minutes
              [--quick]; --quick runs those cases that `test` runs too
+  fuzz       hostile streams for the decoders of the three protocols, guided by coverage
+             [SECONDS] for each target; 10 unless told
   interop    runs against aimock, a server of the three protocols that is not ours; needs Node.js, which it
              installs or says how
   redis      make sure of the redis-server that the tests start: installs it, or says how; `test`, `faults`
@@ -56,7 +59,7 @@ cargo xtask COMMAND
              [ARGS…] go to criterion, for instance a filter
   help       this text
 
-`test`, `faults`, `interop`, `examples` and `ci` end with one line that counts the tests: N passed, N failed, N skipped.";
+`test`, `faults`, `fuzz`, `interop`, `examples` and `ci` end with one line that counts the tests: N passed, N failed, N skipped.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -95,10 +98,15 @@ fn dispatch(args: &[&str]) -> Result<ExitCode> {
         }
         ("faults", []) => Ok(counted(|counts| faults::run(faults::Cases::All, counts))),
         ("faults", ["--quick"]) => Ok(counted(|counts| faults::run(faults::Cases::Quick, counts))),
+        ("fuzz", []) => Ok(counted(|counts| fuzz::run(&workspace, fuzz::USUAL, counts))),
+        ("fuzz", [seconds]) => {
+            let time = fuzz::time(seconds)?;
+            Ok(counted(|counts| fuzz::run(&workspace, time, counts)))
+        }
         ("interop", []) => Ok(counted(|counts| interop::run(&workspace, counts))),
         ("redis", []) => done(redis::ensure()),
         ("bench", args) => done(bench::run(&workspace, args)),
-        ("ci" | "test" | "tidy" | "docs" | "faults" | "interop" | "redis", _) => {
+        ("ci" | "test" | "tidy" | "docs" | "faults" | "fuzz" | "interop" | "redis", _) => {
             bail!("`cargo xtask {command}` does not know `{}`; see `cargo xtask help`", rest.join(" "))
         }
         _ => bail!("there is no `cargo xtask {command}`; see `cargo xtask help`"),

@@ -1,0 +1,13 @@
+//! OpenAI Chat Completions: any stream is folded to a response or an error.
+#![no_main]
+
+use agentexec_fuzz::folded;
+use agentexec_runner_openai::chat::ChatFold;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| folded(input, |data| {
+    let (mut fold, mut events) = (ChatFold::new("fuzz"), Vec::new());
+    data.iter().try_for_each(|data| fold.push(data, &mut events))?;
+    let response = fold.finish(&mut events)?;
+    Ok::<_, agentexec_agent_core::model::ModelError>((events, response))
+}));
