@@ -5,9 +5,13 @@ use std::time::Duration;
 use agentexec_runner_core::{Retry, RunContext, RunEvent};
 use futures_util::StreamExt;
 use tokio::task::coop::consume_budget;
+use tokio::time::Instant;
 
 use crate::error::AgentErrorKind;
 use crate::model::{Model, ModelError, ModelErrorKind, ModelEvent, ModelRequest, ModelResponse};
+
+/// How long nothing must have been told of a response before a sign of life is.
+pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Asks the model and tells what it streams, and whether it streamed anything. When the response fails or the
 /// run is stopped, what was told is retracted. A response that had begun and broke off is asked for again, as the
@@ -61,6 +65,7 @@ async fn fold(
     told: &mut bool,
 ) -> Result<ModelResponse, ModelError> {
     let mut events = model.respond(request);
+    let mut last_told = Instant::now();
     while let Some(event) = events.next().await {
         let event = match event? {
             ModelEvent::Completed(response) => return Ok(*response),
@@ -68,13 +73,19 @@ async fn fold(
                 say_retry(cx, (retry, retries), delay, &error).await;
                 continue;
             }
+            ModelEvent::Heartbeat if last_told.elapsed() < HEARTBEAT_INTERVAL => {
+                consume_budget().await;
+                continue;
+            }
+            ModelEvent::Heartbeat => RunEvent::Heartbeat,
             ModelEvent::TextDelta(text) => RunEvent::TextDelta { text },
             ModelEvent::ReasoningDelta(text) => RunEvent::ReasoningDelta { text },
             ModelEvent::ToolCallStarted { call_id, name } => RunEvent::ToolCallStarted { call_id, name },
             ModelEvent::ToolCallDelta { call_id, delta } => RunEvent::ToolCallArguments { call_id, delta },
         };
-        *told = true;
+        *told |= event != RunEvent::Heartbeat;
         cx.emit(event).await;
+        last_told = Instant::now();
         // A model whose next event is always there already would otherwise never let the run be canceled.
         consume_budget().await;
     }

@@ -48,6 +48,7 @@ impl Live {
                 (self.turn, self.reports) = (*turn, false);
                 self.bar_says("waiting for the model");
             }
+            RunEvent::Heartbeat => self.bar_says("the model is at work"),
             RunEvent::ReasoningDelta { .. } => self.bar_says("the model thinks"),
             RunEvent::TextDelta { .. } => self.bar_says("the model writes"),
             RunEvent::ToolCallStarted { call_id, name } => {

@@ -6,7 +6,7 @@ use std::vec;
 
 use agentexec_agent_core::model::{Model, ModelError, ModelEvent, ModelRequest, ModelResponse};
 use agentexec_agent_core::transcript::Item;
-use agentexec_runner_http::{EventStream, Reply, ReplyBody, Request, Sending, Sent, Transport};
+use agentexec_runner_http::{EventStream, Heard, Reply, ReplyBody, Request, Sending, Sent, Transport};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use serde::de::IgnoredAny;
 use uuid::Uuid;
@@ -204,16 +204,13 @@ impl Turn<'_> {
         }
     }
 
-    /// Reads on until there is something to tell; behind the terminal event that is the response.
+    /// Reads what there is to tell next; behind the terminal event that is the response.
     async fn read(&mut self, mut reading: Box<Reading>) -> Result<ModelEvent, ModelError> {
         let Reading { events, fold, .. } = &mut *reading;
-        while let Some(event) = events.next().await? {
-            match fold.push(event.data()) {
-                Ok(Folded::Quiet) => {}
-                Ok(Folded::Event(said)) => {
-                    self.phase = Phase::Read(reading);
-                    return Ok(said);
-                }
+        let said = match events.next_or_heartbeat().await? {
+            Some(Heard::Event(event)) => match fold.push(event.data()) {
+                Ok(Folded::Quiet) => ModelEvent::Heartbeat,
+                Ok(Folded::Event(said)) => said,
                 Ok(Folded::Done) => {
                     let Reading { events, fold, note } = *reading;
                     let completed = completed(fold, note, events.request_id());
@@ -226,9 +223,12 @@ impl Turn<'_> {
                     let error = event.json::<IgnoredAny>().err().unwrap_or(error);
                     return Err(of(error, events.status(), events.request_id()));
                 }
-            }
-        }
-        Err(events.cut())
+            },
+            Some(_) => ModelEvent::Heartbeat,
+            None => return Err(events.cut()),
+        };
+        self.phase = Phase::Read(reading);
+        Ok(said)
     }
 }
 

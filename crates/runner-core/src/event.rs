@@ -98,6 +98,11 @@ pub enum RunEvent {
         /// What it cost.
         usage: Usage,
     },
+    /// The model's server is alive, though it has said nothing of the answer for a second or more: it thinks, or
+    /// queues. At most one a second; none comes from a server that is dead, or that sends no sign of life.
+    ///
+    /// `{"type":"heartbeat"}`
+    Heartbeat,
     /// A try failed and another follows.
     ///
     /// `{"type":"retrying","retry":1,"retries":3,"delay_ms":250,"error":"busy"}`

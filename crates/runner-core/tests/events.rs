@@ -53,6 +53,7 @@ fn every_event() -> Vec<(RunEvent, Value)> {
             json!({"type": "turn_finished", "turn": 1, "usage": {"input_tokens": 100, "output_tokens": 20,
                 "cached_tokens": 60, "cache_write_tokens": 10, "reasoning_tokens": 5}}),
         ),
+        (RunEvent::Heartbeat, json!({"type": "heartbeat"})),
         (
             RunEvent::Retrying { retry: 1, retries: 3, delay_ms: 250, error: "busy".into() },
             json!({"type": "retrying", "retry": 1, "retries": 3, "delay_ms": 250, "error": "busy"}),

@@ -1,7 +1,7 @@
 //! The events of an answer, one by one, in bounded memory.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, mem};
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind};
 use bytes::{Buf, Bytes};
@@ -35,6 +35,25 @@ pub struct EventStream {
     bytes: u64,
     events: u64,
     is_done: bool,
+}
+
+/// What a stream brings, for those who want to know that it lives: see [`EventStream::next_or_heartbeat`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Heard<'a> {
+    /// An event.
+    Event(StreamEvent<'a>),
+    /// The server sent something that is no event: a comment, an event without data, a part of a long one. A model
+    /// that is slow is told by this from one that is dead.
+    Heartbeat,
+}
+
+/// What a step through the body has found.
+enum Found {
+    Event,
+    /// Bytes, and no event in them.
+    Bytes,
+    End,
 }
 
 /// Where the data of the current event lies.
@@ -83,21 +102,29 @@ impl EventStream {
     /// # Cancel safety
     /// Safe in `select!`: no event is lost when the future is dropped, and the clock of a silence goes on.
     pub async fn next(&mut self) -> Result<Option<StreamEvent<'_>>, ModelError> {
-        match self.advance().await {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            Err(error) => {
-                self.end();
-                return Err(self.head.complete(error));
+        loop {
+            match self.advance().await? {
+                Found::Event => return Ok(Some(self.current())),
+                Found::Bytes => {}
+                Found::End => return Ok(None),
             }
         }
-        let place = match &self.current {
-            Current::Chunk(data) => Place::Chunk(data),
-            Current::Decoder => Place::Buffer,
-        };
-        let event = self.decoder.event(place);
-        let is_unfinished = self.body.is_none();
-        Ok(Some(StreamEvent { name: event.name, data: event.data, is_unfinished, head: &self.head }))
+    }
+
+    /// The next event as by [`next`](Self::next), or word that bytes came which are none. It says so for every chunk
+    /// of the body in which no event ends: whoever tells it on should do that once in a while.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    ///
+    /// # Cancel safety
+    /// Safe in `select!`, as [`next`](Self::next).
+    pub async fn next_or_heartbeat(&mut self) -> Result<Option<Heard<'_>>, ModelError> {
+        match self.advance().await? {
+            Found::Event => Ok(Some(Heard::Event(self.current()))),
+            Found::Bytes => Ok(Some(Heard::Heartbeat)),
+            Found::End => Ok(None),
+        }
     }
 
     /// Whether `[DONE]` came. In Chat Completions it ends a response of which the server did not say why it
@@ -122,26 +149,54 @@ impl EventStream {
         self.drain().await;
     }
 
-    /// Moves to the next event that has data. False at the end.
-    async fn advance(&mut self) -> Result<bool, ModelError> {
-        while !self.is_done && self.find().await? {
-            self.events += 1;
-            if self.events > self.limits.events {
-                let what = format_args!("longer than {} events", self.limits.events);
-                return Err(failure::too_much(&self.head.origin, what));
-            }
-            match self.data() {
-                DONE => self.is_done = true,
-                "" => {}
-                _ => return Ok(true),
-            }
-        }
-        self.drain().await;
-        Ok(false)
+    /// The event that was found last.
+    fn current(&mut self) -> StreamEvent<'_> {
+        let place = match &self.current {
+            Current::Chunk(data) => Place::Chunk(data),
+            Current::Decoder => Place::Buffer,
+        };
+        let event = self.decoder.event(place);
+        let is_unfinished = self.body.is_none();
+        StreamEvent { name: event.name, data: event.data, is_unfinished, head: &self.head }
     }
 
-    /// Moves to the next event. False at the end.
-    async fn find(&mut self) -> Result<bool, ModelError> {
+    /// Moves to the next event that has data, or past bytes in which there is none.
+    async fn advance(&mut self) -> Result<Found, ModelError> {
+        let found = self.find().await.map_err(|error| {
+            self.end();
+            self.head.complete(error)
+        })?;
+        if matches!(found, Found::End) {
+            self.drain().await;
+        }
+        Ok(found)
+    }
+
+    async fn find(&mut self) -> Result<Found, ModelError> {
+        if self.is_done {
+            return Ok(Found::End);
+        }
+        let found = self.step().await?;
+        if !matches!(found, Found::Event) {
+            return Ok(found);
+        }
+        self.events += 1;
+        if self.events > self.limits.events {
+            let what = format_args!("longer than {} events", self.limits.events);
+            return Err(failure::too_much(&self.head.origin, what));
+        }
+        match self.current().data.trim_ascii() {
+            DONE => {
+                self.is_done = true;
+                Ok(Found::End)
+            }
+            "" => Ok(Found::Bytes),
+            _ => Ok(Found::Event),
+        }
+    }
+
+    /// Moves to the next event, or to the end of the chunk.
+    async fn step(&mut self) -> Result<Found, ModelError> {
         loop {
             let mut rest: &[u8] = &self.chunk;
             let place = self.decoder.advance(&mut rest).map_err(|error| self.too_large(error))?;
@@ -152,10 +207,12 @@ impl EventStream {
                     Place::Buffer => Current::Decoder,
                 };
                 self.chunk.advance(used);
-                return Ok(true);
+                return Ok(Found::Event);
             }
-            self.chunk = Bytes::new();
-            let Some(body) = &mut self.body else { return Ok(false) };
+            if !mem::take(&mut self.chunk).is_empty() {
+                return Ok(Found::Bytes);
+            }
+            let Some(body) = &mut self.body else { return Ok(Found::End) };
             match body.chunk().await? {
                 Some(chunk) => {
                     self.bytes = self.bytes.saturating_add(chunk.len() as u64);
@@ -168,19 +225,11 @@ impl EventStream {
                 None => {
                     self.body = None;
                     self.current = Current::Decoder;
-                    return self.decoder.advance_to_end().map_err(|error| self.too_large(error));
+                    let last = self.decoder.advance_to_end().map_err(|error| self.too_large(error))?;
+                    return Ok(if last { Found::Event } else { Found::End });
                 }
             }
         }
-    }
-
-    /// The data of the current event, trimmed.
-    fn data(&mut self) -> &str {
-        let place = match &self.current {
-            Current::Chunk(data) => Place::Chunk(data),
-            Current::Decoder => Place::Buffer,
-        };
-        self.decoder.event(place).data.trim_ascii()
     }
 
     async fn drain(&mut self) {

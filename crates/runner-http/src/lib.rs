@@ -68,7 +68,7 @@ pub use self::config::{
     MAX_ERROR_BODY, MAX_EVENTS, MAX_STREAM, Timeouts,
 };
 pub use self::error::error_from_value;
-pub use self::events::{EventStream, StreamEvent};
+pub use self::events::{EventStream, Heard, StreamEvent};
 pub use self::reply::{JsonBody, Reply, ReplyBody};
 pub use self::request::Request;
 pub use self::retry::{

@@ -4,7 +4,7 @@
 //! [`features`](crate::features).
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse};
-use agentexec_runner_http::{EventStream, JsonBody, ReplyBody, Sending, Sent};
+use agentexec_runner_http::{EventStream, Heard, JsonBody, ReplyBody, Sending, Sent};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use serde::de::IgnoredAny;
@@ -184,8 +184,8 @@ async fn read<F: Fold>(
 ) -> Result<Phase<F>, ModelError> {
     let Reading { events, fold } = &mut *reading;
     while ready.is_empty() && fold.wants_more() {
-        match events.next().await {
-            Ok(Some(event)) => {
+        match events.next_or_heartbeat().await {
+            Ok(Some(Heard::Event(event))) => {
                 if let Err(failure) = fold.fold(event.data(), ready) {
                     let error = match failure {
                         Failure::Reported(error) => like(event.error(), &error),
@@ -194,7 +194,11 @@ async fn read<F: Fold>(
                     };
                     return Err(identified(error, events.request_id()));
                 }
+                if ready.is_empty() && fold.wants_more() {
+                    ready.push(ModelEvent::Heartbeat);
+                }
             }
+            Ok(Some(_)) => ready.push(ModelEvent::Heartbeat),
             Ok(None) => {
                 if events.is_done() {
                     fold.close();

@@ -213,6 +213,9 @@ pub enum ModelEvent {
         /// Why the request failed.
         error: String,
     },
+    /// The server has sent something that says nothing: a ping, a comment, the frame of something to come. It may come
+    /// at any rate; a run tells it once a second at most.
+    Heartbeat,
     /// The whole response. The stream ends behind it.
     Completed(Box<ModelResponse>),
 }

@@ -5,8 +5,8 @@ use agentexec_agent_core::model::{ModelResponse, StopReason};
 use agentexec_agent_core::testing::Turn;
 use agentexec_agent_core::transcript::Item;
 use agentexec_agent_core::{Agent, AgentRunner, ModelEvent, OnMaxTurns};
-use agentexec_runner_core::{RunEvent, RunExt};
-use futures_util::TryStreamExt;
+use agentexec_runner_core::{Retry, RunEvent, RunExt};
+use futures_util::{StreamExt, TryStreamExt};
 
 use crate::support::{QUESTION, Scene, Streaming, add, adding, play};
 
@@ -40,6 +40,42 @@ async fn a_whole_run_in_order() {
             "finished: complete",
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_model_is_told_from_a_dead_one_once_a_second_at_most() {
+    let beats = |count: usize| vec![ModelEvent::Heartbeat; count];
+    let text = |text: &str| vec![ModelEvent::TextDelta(text.into())];
+    let response = ModelResponse::new(vec![Item::assistant("ab")], StopReason::EndTurn);
+    let end = vec![ModelEvent::Completed(Box::new(response))];
+    // Each comes 300 ms after the last: the 4th, the 8th; behind the text, none of three.
+    let response = [beats(9), text("a"), beats(3), text("b"), end].concat();
+    let activities = Activities::new(MemoryStore::new());
+    let runner = AgentRunner::new(Streaming::new([response])).tracked(&activities);
+    let id = activities.create("silent").await.unwrap();
+    let events: Vec<RunEvent> =
+        runner.run_streamed(id, Agent::new("Thinker").input(QUESTION)).try_collect().await.unwrap();
+    let told: Vec<&RunEvent> = events
+        .iter()
+        .filter(|event| matches!(event, RunEvent::Heartbeat | RunEvent::TextDelta { .. }))
+        .collect();
+    let text = |text: &str| RunEvent::TextDelta { text: text.into() };
+    assert_eq!(told, [&RunEvent::Heartbeat, &RunEvent::Heartbeat, &text("a"), &text("b")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_of_heartbeats_alone_has_nothing_to_retract() {
+    let activities = Activities::new(MemoryStore::new());
+    let model = Streaming::new([vec![ModelEvent::Heartbeat; 9]]);
+    let runner = AgentRunner::new(model).turn_retry(Retry::times(0)).tracked(&activities);
+    let id = activities.create("cut").await.unwrap();
+    let mut events = runner.run_streamed(id, Agent::new("Thinker").input(QUESTION));
+    let mut told = Vec::new();
+    while let Some(Ok(event)) = events.next().await {
+        told.push(event);
+    }
+    assert!(told.contains(&RunEvent::Heartbeat), "{told:?}");
+    assert!(!told.iter().any(|event| matches!(event, RunEvent::Retracted { .. })), "{told:?}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use agentexec_activity_core::{Activities, AgentId, MemoryStore, Status};
 use agentexec_agent_core::testing::{Asked, ScriptedModel, Turn};
@@ -303,6 +304,9 @@ impl Drop for CountDrop {
     }
 }
 
+/// How long a [`Streaming`] model waits before each heartbeat.
+pub(crate) const BEAT: Duration = Duration::from_millis(300);
+
 /// A model that streams exactly these events, a response after the other.
 #[derive(Debug)]
 pub(crate) struct Streaming(Mutex<VecDeque<Vec<ModelEvent>>>);
@@ -320,6 +324,12 @@ impl Model for Streaming {
 
     fn respond<'a>(&'a self, _request: ModelRequest<'a>) -> BoxStream<'a, Result<ModelEvent, ModelError>> {
         let events = self.0.lock().unwrap().pop_front().expect("a response");
-        stream::iter(events.into_iter().map(Ok)).boxed()
+        let paced = |event| async move {
+            if event == ModelEvent::Heartbeat {
+                tokio::time::sleep(BEAT).await;
+            }
+            Ok(event)
+        };
+        stream::iter(events).then(paced).boxed()
     }
 }

@@ -8,6 +8,7 @@ use agentexec_agent_core::model::{
 use agentexec_agent_core::transcript::{Item, ToolOutputItem, Transcript};
 use agentexec_runner_claude::{Claude, MAX_UNSTREAMED_TOKENS, Messages, RetryPolicy};
 use agentexec_tools::schema::Schema;
+use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
@@ -396,6 +397,21 @@ async fn each_request_has_a_key_of_its_own_where_that_is_asked_for() {
     let server = Server::answering([answer()]).await;
     ask(&claude(&server).build().unwrap(), ModelRequest::new(&[Item::user("Hi")])).await.unwrap();
     assert!(!server.requests().await[0].headers.contains_key("idempotency-key"));
+}
+
+#[tokio::test]
+async fn a_ping_shows_that_the_server_lives() {
+    let mut events = conversation()[2].events();
+    let ping = json!({"type": "ping"});
+    events.splice(1..1, [ping.clone(), ping]);
+    let server = Server::answering([stream_of(&events)]).await;
+    let (model, question) = (claude(&server).build().unwrap(), [Item::user("Hi")]);
+    let told: Vec<ModelEvent> = model.respond(ModelRequest::new(&question)).try_collect().await.unwrap();
+    // The message's start is one too.
+    assert!(
+        told.starts_with(&[ModelEvent::Heartbeat, ModelEvent::Heartbeat, ModelEvent::Heartbeat]),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]

@@ -218,7 +218,7 @@ pub(crate) fn sse(events: &[Value]) -> String {
     events.iter().map(event).collect()
 }
 
-/// Asks once: what the model said, and the response that ended it.
+/// Asks once: what the model said, without the signs that its server lives, and the response that ended it.
 pub(crate) async fn ask(
     model: &Messages,
     request: ModelRequest<'_>,
@@ -231,6 +231,7 @@ pub(crate) async fn ask(
                 assert!(stream.next().await.is_none(), "something came after the response");
                 return Ok((events, *response));
             }
+            ModelEvent::Heartbeat => {}
             event => events.push(event),
         }
     }
@@ -246,6 +247,7 @@ pub(crate) async fn ask_for_events(
     let mut events = Vec::new();
     while let Some(event) = stream.next().await {
         match event {
+            Ok(ModelEvent::Heartbeat) => {}
             Ok(event) => events.push(event),
             Err(error) => {
                 assert!(stream.next().await.is_none(), "something came after the error");

@@ -1,7 +1,7 @@
 //! What a request sends, and what its answer turns out to be.
 
 use agentexec_agent_core::model::ModelErrorKind;
-use agentexec_runner_http::{EventStream, Reply, Request, SecretString, Transport};
+use agentexec_runner_http::{EventStream, Heard, Reply, Request, SecretString, Transport};
 use serde_json::{Value, json as value};
 
 use crate::support::{Act, Server, answer, ask, chunk, chunked_head, events_of, head, json, json_of, send};
@@ -297,6 +297,35 @@ async fn finishing_does_not_wait_for_a_server_that_keeps_the_stream_open() {
     .await;
     assert_eq!(all(events_of(ask(&server.transport()).await.unwrap())).await, ["1"]);
     server.client_left().await;
+}
+
+#[tokio::test]
+async fn what_is_no_event_is_heard_as_a_heartbeat_and_else_passed_over() {
+    let acts = || {
+        vec![
+            chunked_head("text/event-stream"),
+            chunk("data: 0\n\n"),
+            chunk(": wait\n\n"),
+            chunk("data:\n\n"),
+            chunk("event: a\nda"),
+            chunk("ta: 1\n\ndata: [DONE]\n\n: behind the end\n\n"),
+            chunk(""),
+        ]
+    };
+    let server = Server::always(acts()).await;
+    assert_eq!(all(events_of(ask(&server.transport()).await.unwrap())).await, ["0", "a: 1"]);
+
+    let mut events = events_of(ask(&server.transport()).await.unwrap());
+    let (mut heard, mut beats) = (Vec::new(), 0);
+    while let Some(something) = events.next_or_heartbeat().await.unwrap() {
+        match something {
+            Heard::Event(event) => heard.push(event.data().to_owned()),
+            _ => beats += 1,
+        }
+    }
+    assert_eq!(heard, ["0", "1"]);
+    assert!(beats > 0, "the comment and the event without data are heard");
+    assert!(events.next_or_heartbeat().await.unwrap().is_none(), "the end stays the end");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use agentexec_activity_core::{Activities, MemoryStore};
 use agentexec_agent_core::Agent;
-use agentexec_agent_core::model::ModelEvent;
+use agentexec_agent_core::model::{ModelEvent, ModelRequest};
 use agentexec_agent_core::transcript::{Item, Raw, ReasoningItem, Transcript};
 use agentexec_runner_core::testing::Recorded;
 use agentexec_runner_core::{RunEvent, RunExt};
@@ -13,8 +13,8 @@ use futures_util::TryStreamExt;
 use serde_json::json;
 use wiremock::ResponseTemplate;
 
-use crate::support::{ask, server, settings};
-use crate::wire::{WIRES, say};
+use crate::support::{ask, server, settings, stream};
+use crate::wire::{WIRES, Wire, say};
 
 fn busy() -> ResponseTemplate {
     ResponseTemplate::new(503)
@@ -52,6 +52,28 @@ async fn a_run_tells_of_retries_in_its_events_and_in_its_log() {
         );
         let messages = store.messages(id);
         assert!(messages.iter().any(|message| message.starts_with("Retry 1/1: ")), "{messages:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_says_nothing_of_the_answer_shows_that_the_server_lives() {
+    // Azure begins with a chunk without choices; the Responses API frames what it says.
+    let chunks = [
+        json!({"choices": [], "prompt_filter_results": []}),
+        json!({"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]}),
+    ];
+    let answers = [
+        (Wire::ChatStreamed, stream(&chunks, "data: [DONE]\n\n")),
+        (Wire::ResponsesStreamed, Wire::ResponsesStreamed.answer(&say("Hi"))),
+    ];
+    for (wire, answer) in answers {
+        let server = server(wire.path(), [answer]).await;
+        let model = wire.model(&server);
+        let question = Transcript::from_user("Hi");
+        let events: Vec<ModelEvent> =
+            model.respond(ModelRequest::new(question.items())).try_collect().await.unwrap();
+        assert_eq!(events[0], ModelEvent::Heartbeat, "{wire:?} {events:?}");
+        assert!(matches!(events.last(), Some(ModelEvent::Completed(_))), "{wire:?} {events:?}");
     }
 }
 

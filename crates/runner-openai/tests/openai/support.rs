@@ -80,7 +80,7 @@ pub(crate) fn plain_schemas() -> Value {
     schema_of::<Path>().in_dialect(Dialect::Plain).schema
 }
 
-/// Asks once.
+/// Asks once. What the model said, without the signs that its server lives.
 pub(crate) async fn ask(
     model: &dyn Model,
     transcript: &Transcript,
@@ -90,6 +90,7 @@ pub(crate) async fn ask(
     request.instructions = Some("Be brief.");
     request.tools = tools;
     let mut events: Vec<ModelEvent> = model.respond(request).try_collect().await?;
+    events.retain(|event| *event != ModelEvent::Heartbeat);
     match events.pop() {
         Some(ModelEvent::Completed(response)) => Ok((events, *response)),
         other => panic!("the last event is {other:?}"),
