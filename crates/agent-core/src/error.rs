@@ -141,7 +141,15 @@ impl AgentError {
         &self.state
     }
 
+    /// How often the response was asked for on which the run failed, with all that the transport sent again; 0 when
+    /// the run failed on something else than the model.
+    #[must_use]
+    pub fn tries(&self) -> u32 {
+        self.model_error().and_then(ModelError::tries).unwrap_or_default()
+    }
+
     /// Whether going on from where it stopped can lead anywhere: not when the agent itself must be mended first.
+    /// Whether the same may succeed without any change is [`is_retryable`](Retryable::is_retryable).
     #[must_use]
     pub fn is_resumable(&self) -> bool {
         !matches!(self.kind, AgentErrorKind::Tools(_))

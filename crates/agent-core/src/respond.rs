@@ -23,27 +23,25 @@ pub(crate) async fn respond(
     turn: u32,
     retries: &Retry,
 ) -> Result<(ModelResponse, bool), AgentErrorKind> {
+    let mut tries = 0;
     for retry in 1_u32.. {
         let mut told = false;
         let response = tokio::select! {
             biased;
-            () = cx.canceled() => Err(AgentErrorKind::Stopped),
-            response = fold(cx, model, request, &mut told) => response.map_err(AgentErrorKind::Model),
+            () = cx.canceled() => None,
+            response = fold(cx, model, request, &mut told, &mut tries) => Some(response),
         };
-        let error = match response {
-            Ok(response) => return Ok((response, told)),
-            Err(error) => error,
-        };
+        if let Some(Ok(response)) = response {
+            return Ok((response, told));
+        }
         if told {
             cx.emit(RunEvent::Retracted { turn }).await;
         }
-        match &error {
-            AgentErrorKind::Model(broken) if broke_off(broken, told) => {
-                if !retries.pause(cx, retry, broken.retry_after(), &broken.to_string()).await {
-                    return Err(error);
-                }
-            }
-            _ => return Err(error),
+        let Some(Err(error)) = response else { break };
+        let again = broke_off(&error, told)
+            && retries.pause(cx, retry, error.retry_after(), &error.to_string()).await;
+        if !again {
+            return Err(error.with_tries(tries).into());
         }
     }
     Err(AgentErrorKind::Stopped)
@@ -58,18 +56,22 @@ fn broke_off(error: &ModelError, told: bool) -> bool {
         && (told || answered || error.kind() == ModelErrorKind::StreamCut)
 }
 
+/// Reads the response to its end, notes whether anything was told of it, and counts how often the request was sent.
 async fn fold(
     cx: &RunContext,
     model: &dyn Model,
     request: ModelRequest<'_>,
     told: &mut bool,
+    tries: &mut u32,
 ) -> Result<ModelResponse, ModelError> {
+    *tries += 1;
     let mut events = model.respond(request);
     let mut last_told = Instant::now();
     while let Some(event) = events.next().await {
         let event = match event? {
             ModelEvent::Completed(response) => return Ok(*response),
             ModelEvent::Retrying { retry, retries, delay, error } => {
+                *tries += 1;
                 say_retry(cx, (retry, retries), delay, &error).await;
                 continue;
             }

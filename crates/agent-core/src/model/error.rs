@@ -181,8 +181,9 @@ impl ModelError {
         self.details.retry_after
     }
 
-    /// How often the request was sent before it was given up; nothing where that was for nobody to decide yet, as with
-    /// a response that broke off.
+    /// How often the request was sent before it was given up. In the error of a run it is always there; in that of a
+    /// [`Model`](super::Model) only where the model itself sends requests again, and gave up: a response that broke
+    /// off may still be asked for again.
     #[must_use]
     pub fn tries(&self) -> Option<u32> {
         self.details.tries

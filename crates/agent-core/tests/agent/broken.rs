@@ -78,6 +78,7 @@ async fn each_turn_has_its_retries_and_no_more() {
 
     let seen = play(|| Scene::new(counter(), [adding(), cut(), cut(), cut()])).await;
     assert_eq!(seen.error().model_error().unwrap().kind(), ModelErrorKind::StreamCut);
+    assert_eq!(seen.error().tries(), 3);
     assert_eq!(seen.said().last().unwrap(), "output call_1: 3", "what was done is kept");
     assert_eq!(seen.requests.len(), 4);
 }

@@ -57,7 +57,7 @@ async fn a_server_that_keeps_failing_is_an_error_that_keeps_the_work(wire: Wire)
     let error = played.error();
     let model_error = error.model_error().unwrap();
     assert_eq!((model_error.kind(), model_error.status()), (ModelErrorKind::Server, Some(500)));
-    assert_eq!((error.turns().len(), error.transcript().items().len()), (1, 3));
+    assert_eq!((error.turns().len(), error.transcript().items().len(), error.tries()), (1, 3, 2));
     assert!(error.is_resumable());
 }
 
