@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cmd::Cmd;
 use crate::counts::Counts;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, text};
 
 /// How long each target runs unless told otherwise.
 pub(crate) const USUAL: Duration = Duration::from_secs(10);
@@ -123,10 +123,6 @@ fn fuzz(workspace: &Workspace, target: &str, program: &Path, seeds: &[&str], tim
 
 fn home(workspace: &Workspace) -> PathBuf {
     workspace.target.join("fuzz")
-}
-
-fn text(path: &Path) -> Result<&str> {
-    path.to_str().with_context(|| format!("the path {} is not UTF-8", path.display()))
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@
 //! folder, at the version below, and the tests that need it are told where it is; `cargo test` ignores them.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::cmd::Cmd;
-use crate::counts::{Counts, Runner, Tally};
+use crate::counts::Counts;
+use crate::ignored;
 use crate::install::{Manager, Needed};
 use crate::workspace::Workspace;
 
@@ -21,8 +21,6 @@ const VERSION: &str = "1.43.0";
 const PROGRAM: &str = "dist/cli.js";
 /// What the tests read the program's path from.
 const VARIABLE: &str = "AGENTEXEC_AIMOCK";
-/// The longest that the tests may take, with the time to compile them. They take seconds.
-const LIMIT: Duration = Duration::from_mins(20);
 
 /// Node.js and npm come together, from different packages in places.
 const MANAGERS: &[Manager] = &[
@@ -43,30 +41,7 @@ const fn needed(program: &'static str) -> Needed {
 }
 
 pub(crate) fn run(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
-    let program = aimock(workspace)?;
-    let runner = Runner::of_this_machine();
-    let mut tally = Tally::new(runner);
-    let tests = Cmd::cargo(args(runner)).env(VARIABLE, &program).within(LIMIT);
-    let passed = tests.watch(|line| tally.line(line));
-    *counts += tally.total;
-    if !passed? {
-        bail!("the tests against aimock failed");
-    }
-    // A runner that finds no test is content with that.
-    if tally.total.passed == 0 {
-        bail!("the test target `{TEST}` has no test that ran");
-    }
-    Ok(())
-}
-
-/// The workspace's features, so that nothing is built again that the other tests have built.
-fn args(runner: Runner) -> Vec<&'static str> {
-    const WHAT: [&str; 5] = ["--workspace", "--all-features", "--no-fail-fast", "--test", TEST];
-    let (before, ignored): (&[_], &[_]) = match runner {
-        Runner::Nextest => (&["nextest", "run"], &["--run-ignored", "only"]),
-        Runner::Libtest => (&["test"], &["--", "--ignored"]),
-    };
-    [before, &WHAT, ignored].concat()
+    ignored::run(TEST, (VARIABLE, &aimock(workspace)?), counts)
 }
 
 /// Makes sure that aimock is installed, and says where its program is.
@@ -94,21 +69,4 @@ fn is_installed(package: &Path) -> bool {
     let manifest = std::fs::read_to_string(package.join("package.json")).unwrap_or_default();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap_or_default();
     manifest.get("version").is_some_and(|version| version == VERSION) && package.join(PROGRAM).is_file()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_others_ignore_runs() {
-        assert_eq!(
-            args(Runner::Nextest).join(" "),
-            "nextest run --workspace --all-features --no-fail-fast --test aimock --run-ignored only"
-        );
-        assert_eq!(
-            args(Runner::Libtest).join(" "),
-            "test --workspace --all-features --no-fail-fast --test aimock -- --ignored"
-        );
-    }
 }

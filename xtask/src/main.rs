@@ -17,10 +17,12 @@ mod docs;
 mod examples;
 mod faults;
 mod fuzz;
+mod ignored;
 mod install;
 mod interop;
 mod markdown;
 mod matrix;
+mod oracle;
 mod process;
 mod redis;
 mod report;
@@ -53,13 +55,14 @@ cargo xtask COMMAND
              [SECONDS] for each target; 10 unless told
   interop    runs against aimock, a server of the three protocols that is not ours; needs Node.js, which it
              installs or says how
+  oracle     what the runners send, beside what the official Python clients send; needs Python
   redis      make sure of the redis-server that the tests start: installs it, or says how; `test`, `faults`
              and `bench` begin with it
   bench      the criterion benches in release
              [ARGS…] go to criterion, for instance a filter
   help       this text
 
-`test`, `faults`, `fuzz`, `interop`, `examples` and `ci` end with one line that counts the tests: N passed, N failed, N skipped.";
+`test`, `faults`, `fuzz`, `interop`, `oracle`, `examples` and `ci` end with one line that counts the tests: N passed, N failed, N skipped.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -104,9 +107,10 @@ fn dispatch(args: &[&str]) -> Result<ExitCode> {
             Ok(counted(|counts| fuzz::run(&workspace, time, counts)))
         }
         ("interop", []) => Ok(counted(|counts| interop::run(&workspace, counts))),
+        ("oracle", []) => Ok(counted(|counts| oracle::run(&workspace, counts))),
         ("redis", []) => done(redis::ensure()),
         ("bench", args) => done(bench::run(&workspace, args)),
-        ("ci" | "test" | "tidy" | "docs" | "faults" | "fuzz" | "interop" | "redis", _) => {
+        ("ci" | "test" | "tidy" | "docs" | "faults" | "fuzz" | "interop" | "oracle" | "redis", _) => {
             bail!("`cargo xtask {command}` does not know `{}`; see `cargo xtask help`", rest.join(" "))
         }
         _ => bail!("there is no `cargo xtask {command}`; see `cargo xtask help`"),

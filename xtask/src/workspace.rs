@@ -53,6 +53,11 @@ pub(crate) struct Target {
     pub(crate) kind: Vec<String>,
 }
 
+/// A path as an argument of a command.
+pub(crate) fn text(path: &Path) -> Result<&str> {
+    path.to_str().with_context(|| format!("the path {} is not UTF-8", path.display()))
+}
+
 impl Workspace {
     pub(crate) fn load() -> Result<Self> {
         let json = Cmd::cargo(["metadata", "--format-version", "1", "--no-deps"]).read()?;

@@ -28,6 +28,7 @@ use crate::settings::{MAX_UNSTREAMED_TOKENS, Settings};
 pub(crate) struct Body<'a> {
     model: &'a str,
     max_tokens: u32,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     thinking: Option<&'a Thinking>,
