@@ -2,12 +2,13 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::vec;
 
 use agentexec_agent_core::model::{Model, ModelError, ModelEvent, ModelRequest, ModelResponse};
 use agentexec_agent_core::transcript::Item;
-use agentexec_runner_http::{EventStream, Heard, Reply, ReplyBody, Request, Sending, Sent, Transport};
-use futures_util::stream::{self, BoxStream, StreamExt};
+use agentexec_runner_http::{
+    EventStream, Heard, Reply, ReplyBody, Request, Sending, Sent, Steps, StreamEvent, Transport, stream_of,
+};
+use futures_util::stream::BoxStream;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
@@ -70,8 +71,7 @@ impl Model for Messages {
         let without =
             self.settings.without.and(self.learned.of(request.model.unwrap_or(&self.settings.model)));
         let step = Step { without, learned: Features::default(), sent: Features::default() };
-        let turn = Turn { messages: self, request, phase: Phase::Ask(step) };
-        stream::try_unfold(turn, Turn::next).boxed()
+        stream_of(Turn { messages: self, request, phase: Phase::Ask(step) })
     }
 }
 
@@ -86,8 +86,8 @@ enum Phase {
     Ask(Step),
     Send(Box<Sending>, Step),
     Read(Box<Reading>),
-    /// A message that came whole.
-    Tell(vec::IntoIter<ModelEvent>),
+    /// The terminal event has come.
+    Close(Box<Reading>),
     Over,
 }
 
@@ -110,28 +110,27 @@ struct Step {
     sent: Features,
 }
 
-impl Turn<'_> {
-    async fn next(mut self) -> Result<Option<(ModelEvent, Self)>, ModelError> {
-        loop {
-            let event = match mem::replace(&mut self.phase, Phase::Over) {
-                Phase::Ask(step) => self.ask(step)?,
-                Phase::Send(sending, step) => self.send(sending, step).await?,
-                Phase::Read(reading) => Some(self.read(reading).await?),
-                Phase::Tell(mut events) => {
-                    let Some(event) = events.next() else { return Ok(None) };
-                    self.phase = Phase::Tell(events);
-                    Some(event)
-                }
-                Phase::Over => return Ok(None),
-            };
-            if let Some(event) = event {
-                return Ok(Some((event, self)));
+impl Steps for Turn<'_> {
+    async fn step(&mut self, told: &mut Vec<ModelEvent>) -> Result<bool, ModelError> {
+        self.phase = match mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Ask(step) => self.ask(step)?,
+            Phase::Send(sending, step) => self.send(sending, step, told).await?,
+            Phase::Read(reading) => read(reading, told).await?,
+            Phase::Close(reading) => {
+                let Reading { events, fold, note } = *reading;
+                told.push(completed(fold, note, events.request_id()));
+                events.finish().await;
+                Phase::Over
             }
-        }
+            Phase::Over => Phase::Over,
+        };
+        Ok(!matches!(self.phase, Phase::Over))
     }
+}
 
+impl Turn<'_> {
     /// Writes the request.
-    fn ask(&mut self, step: Step) -> Result<Option<ModelEvent>, ModelError> {
+    fn ask(&self, step: Step) -> Result<Phase, ModelError> {
         let Messages { transport, settings, .. } = self.messages;
         let body = encode(&self.request, settings, step.without)?;
         let mut outgoing = Request::json(PATH, &body)?.stream(body.stream);
@@ -139,31 +138,27 @@ impl Turn<'_> {
             outgoing = outgoing.header("idempotency-key", format!("agentexec-{}", Uuid::new_v4().simple()));
         }
         let step = Step { sent: body.sent, ..step };
-        self.phase = Phase::Send(Box::new(transport.sending(outgoing)?), step);
-        Ok(None)
+        Ok(Phase::Send(Box::new(transport.sending(outgoing)?), step))
     }
 
     /// Tries once more.
     async fn send(
-        &mut self,
+        &self,
         mut sending: Box<Sending>,
         step: Step,
-    ) -> Result<Option<ModelEvent>, ModelError> {
+        told: &mut Vec<ModelEvent>,
+    ) -> Result<Phase, ModelError> {
         match sending.next().await {
             Ok(Sent::Reply(reply)) => {
                 self.messages.learned.learn(self.model(), step.learned);
-                self.phase = self.open(reply, step)?;
-                Ok(None)
+                self.open(reply, step, told)
             }
             Ok(Sent::Retrying(retrying)) => {
                 let (retry, retries, delay) = (retrying.retry, retrying.retries, retrying.delay);
-                self.phase = Phase::Send(sending, step);
-                Ok(Some(ModelEvent::Retrying { retry, retries, delay, error: retrying.error.to_string() }))
+                told.push(ModelEvent::Retrying { retry, retries, delay, error: retrying.error.to_string() });
+                Ok(Phase::Send(sending, step))
             }
-            Err(error) => {
-                self.phase = Phase::Ask(self.step_down(step, error)?);
-                Ok(None)
-            }
+            Err(error) => Ok(Phase::Ask(self.step_down(step, error)?)),
         }
     }
 
@@ -189,7 +184,7 @@ impl Turn<'_> {
     }
 
     /// Servers answer with a body where a stream was asked for, and the other way round: what came decides.
-    fn open(&self, reply: Reply, step: Step) -> Result<Phase, ModelError> {
+    fn open(&self, reply: Reply, step: Step, told: &mut Vec<ModelEvent>) -> Result<Phase, ModelError> {
         let origin = &self.messages.settings.origin;
         let note = step.learned.has(Feature::EchoedReasoning).then(|| conversation::left_behind(origin));
         let (fold, status) = (Fold::of(Arc::clone(origin)), reply.status());
@@ -197,39 +192,56 @@ impl Turn<'_> {
             ReplyBody::Events(events) => Ok(Phase::Read(Box::new(Reading { events, fold, note }))),
             ReplyBody::Json(body) => {
                 let read = fold.read(body.bytes());
-                let (mut events, fold) = read.map_err(|error| of(error, status, body.request_id()))?;
-                events.push(completed(fold, note, body.request_id()));
-                Ok(Phase::Tell(events.into_iter()))
+                let (events, fold) = read.map_err(|error| of(error, status, body.request_id()))?;
+                told.extend(events);
+                told.push(completed(fold, note, body.request_id()));
+                Ok(Phase::Over)
             }
         }
     }
+}
 
-    /// Reads what there is to tell next; behind the terminal event that is the response.
-    async fn read(&mut self, mut reading: Box<Reading>) -> Result<ModelEvent, ModelError> {
-        let Reading { events, fold, .. } = &mut *reading;
-        let said = match events.next_or_heartbeat().await? {
-            Some(Heard::Event(event)) => match fold.push(event.data()) {
-                Ok(Folded::Quiet) => ModelEvent::Heartbeat,
-                Ok(Folded::Event(said)) => said,
-                Ok(Folded::Done) => {
-                    let Reading { events, fold, note } = *reading;
-                    let completed = completed(fold, note, events.request_id());
-                    events.finish().await;
-                    return Ok(completed);
-                }
-                Ok(Folded::Failed) => return Err(event.error()),
-                Err(error) => {
-                    // Where the JSON itself is at fault the transport knows more: it may have been cut off.
-                    let error = event.json::<IgnoredAny>().err().unwrap_or(error);
-                    return Err(of(error, events.status(), events.request_id()));
-                }
-            },
-            Some(_) => ModelEvent::Heartbeat,
-            None => return Err(events.cut()),
-        };
-        self.phase = Phase::Read(reading);
-        Ok(said)
+/// Reads what there is to tell next, all that came at once.
+async fn read(mut reading: Box<Reading>, told: &mut Vec<ModelEvent>) -> Result<Phase, ModelError> {
+    let Reading { events, fold, .. } = &mut *reading;
+    let mut read = match events.next_or_heartbeat().await? {
+        Some(Heard::Event(event)) => take_in(fold, &event, told),
+        Some(_) => {
+            told.push(ModelEvent::Heartbeat);
+            Ok(Read::More)
+        }
+        None => return Err(events.cut()),
+    };
+    while let Ok(Read::More) = read
+        && let Some(event) = events.next_in_hand()
+    {
+        read = take_in(fold, &event, told);
     }
+    let (status, request_id) = (events.status(), events.request_id());
+    match read.map_err(|error| of(error, status, request_id))? {
+        Read::More => Ok(Phase::Read(reading)),
+        // What was said before it is told first, since closing may take a moment.
+        Read::Whole => Ok(Phase::Close(reading)),
+    }
+}
+
+/// Whether the message is whole.
+enum Read {
+    More,
+    Whole,
+}
+
+/// Folds an event of a stream.
+fn take_in(fold: &mut Fold, event: &StreamEvent<'_>, told: &mut Vec<ModelEvent>) -> Result<Read, ModelError> {
+    match fold.push(event.data()) {
+        Ok(Folded::Quiet) => told.push(ModelEvent::Heartbeat),
+        Ok(Folded::Event(said)) => told.push(said),
+        Ok(Folded::Done) => return Ok(Read::Whole),
+        Ok(Folded::Failed) => return Err(event.error()),
+        // Where the JSON itself is at fault the transport knows more: it may have been cut off.
+        Err(error) => return Err(event.json::<IgnoredAny>().err().unwrap_or(error)),
+    }
+    Ok(Read::More)
 }
 
 fn completed(fold: Fold, note: Option<Item>, request_id: Option<&str>) -> ModelEvent {

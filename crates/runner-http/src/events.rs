@@ -1,7 +1,7 @@
 //! The events of an answer, one by one, in bounded memory.
 
+use std::fmt;
 use std::sync::Arc;
-use std::{fmt, mem};
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind};
 use bytes::{Buf, Bytes};
@@ -35,6 +35,8 @@ pub struct EventStream {
     bytes: u64,
     events: u64,
     is_done: bool,
+    /// What [`Self::next_in_hand`] met, for the next call to say.
+    failed: Option<ModelError>,
 }
 
 /// What a stream brings, for those who want to know that it lives: see [`EventStream::next_or_heartbeat`].
@@ -74,6 +76,7 @@ impl EventStream {
             bytes: 0,
             events: 0,
             is_done: false,
+            failed: None,
         }
     }
 
@@ -127,6 +130,22 @@ impl EventStream {
         }
     }
 
+    /// The next event that has come already, of the bytes that were read with the last one; nothing when more has to be
+    /// waited for, and at the end. An error that it meets is that of the next call of [`next`](Self::next).
+    ///
+    /// It costs less than waiting, so that whoever folds a stream takes what is at hand at once.
+    pub fn next_in_hand(&mut self) -> Option<StreamEvent<'_>> {
+        while self.failed.is_none() {
+            match self.found_in_chunk() {
+                Ok(Some(Found::Event)) => return Some(self.current()),
+                Ok(Some(Found::Bytes)) => {}
+                Ok(Some(Found::End) | None) => return None,
+                Err(error) => self.failed = Some(error),
+            }
+        }
+        None
+    }
+
     /// Whether `[DONE]` came. In Chat Completions it ends a response of which the server did not say why it
     /// stopped; in other protocols it means nothing.
     #[must_use]
@@ -173,13 +192,55 @@ impl EventStream {
     }
 
     async fn find(&mut self) -> Result<Found, ModelError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        loop {
+            let had_bytes = !self.chunk.is_empty();
+            if let Some(found) = self.found_in_chunk()? {
+                return Ok(found);
+            }
+            if had_bytes {
+                return Ok(Found::Bytes);
+            }
+            let Some(body) = &mut self.body else { return Ok(Found::End) };
+            let Some(chunk) = body.chunk().await? else {
+                self.body = None;
+                self.current = Current::Decoder;
+                let has_last = self.decoder.advance_to_end().map_err(|error| self.too_large(error))?;
+                return if has_last { self.found_event() } else { Ok(Found::End) };
+            };
+            self.bytes = self.bytes.saturating_add(chunk.len() as u64);
+            if self.bytes > self.limits.stream {
+                let what = format_args!("larger than {} bytes", self.limits.stream);
+                return Err(failure::too_much(&self.head.origin, what));
+            }
+            self.chunk = chunk;
+        }
+    }
+
+    /// Moves to the next event of the chunk; nothing when there is no more in it.
+    fn found_in_chunk(&mut self) -> Result<Option<Found>, ModelError> {
         if self.is_done {
-            return Ok(Found::End);
+            return Ok(Some(Found::End));
         }
-        let found = self.step().await?;
-        if !matches!(found, Found::Event) {
-            return Ok(found);
-        }
+        let mut rest: &[u8] = &self.chunk;
+        let place = self.decoder.advance(&mut rest).map_err(|error| self.too_large(error))?;
+        let used = self.chunk.len() - rest.len();
+        let Some(place) = place else {
+            self.chunk = Bytes::new();
+            return Ok(None);
+        };
+        self.current = match place {
+            Place::Chunk(data) => Current::Chunk(self.chunk.slice_ref(data)),
+            Place::Buffer => Current::Decoder,
+        };
+        self.chunk.advance(used);
+        self.found_event().map(Some)
+    }
+
+    /// Counts the event that was found last, and says what it is to the reader.
+    fn found_event(&mut self) -> Result<Found, ModelError> {
         self.events += 1;
         if self.events > self.limits.events {
             let what = format_args!("longer than {} events", self.limits.events);
@@ -192,43 +253,6 @@ impl EventStream {
             }
             "" => Ok(Found::Bytes),
             _ => Ok(Found::Event),
-        }
-    }
-
-    /// Moves to the next event, or to the end of the chunk.
-    async fn step(&mut self) -> Result<Found, ModelError> {
-        loop {
-            let mut rest: &[u8] = &self.chunk;
-            let place = self.decoder.advance(&mut rest).map_err(|error| self.too_large(error))?;
-            let used = self.chunk.len() - rest.len();
-            if let Some(place) = place {
-                self.current = match place {
-                    Place::Chunk(data) => Current::Chunk(self.chunk.slice_ref(data)),
-                    Place::Buffer => Current::Decoder,
-                };
-                self.chunk.advance(used);
-                return Ok(Found::Event);
-            }
-            if !mem::take(&mut self.chunk).is_empty() {
-                return Ok(Found::Bytes);
-            }
-            let Some(body) = &mut self.body else { return Ok(Found::End) };
-            match body.chunk().await? {
-                Some(chunk) => {
-                    self.bytes = self.bytes.saturating_add(chunk.len() as u64);
-                    if self.bytes > self.limits.stream {
-                        let what = format_args!("larger than {} bytes", self.limits.stream);
-                        return Err(failure::too_much(&self.head.origin, what));
-                    }
-                    self.chunk = chunk;
-                }
-                None => {
-                    self.body = None;
-                    self.current = Current::Decoder;
-                    let last = self.decoder.advance_to_end().map_err(|error| self.too_large(error))?;
-                    return Ok(if last { Found::Event } else { Found::End });
-                }
-            }
         }
     }
 

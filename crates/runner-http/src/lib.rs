@@ -5,6 +5,7 @@
 //! - [`Transport`]: keys, headers, [timeouts](Timeouts), [retries](RetryPolicy), no redirects, [limits](Limits);
 //! - [`Sending`]: the same request try by try, to tell of each retry;
 //! - [`Reply`]: a JSON body or a stream of events, told apart by what came and not by what was asked for;
+//! - [`Steps`]: a request and its answer step by step, as the stream of a model;
 //! - [`SseDecoder`]: server-sent events without IO, in bounded memory;
 //! - [`error_from_value`] and the mapping of statuses and error bodies of every shape to a
 //!   [`ModelError`](agentexec_agent_core::model::ModelError).
@@ -56,6 +57,7 @@ mod retry;
 mod sending;
 mod sniff;
 mod sse;
+mod steps;
 mod text;
 mod transport;
 
@@ -76,4 +78,5 @@ pub use self::retry::{
 };
 pub use self::sending::{Retrying, Sending, Sent};
 pub use self::sse::{MAX_SSE_EVENT, MAX_SSE_LINE, SseDecoder, SseError, SseEvent, SseLimits};
+pub use self::steps::{Steps, stream_of};
 pub use self::transport::Transport;

@@ -3,10 +3,13 @@
 //! A request that is refused for a parameter that the server does not know is sent again without it, see
 //! [`features`](crate::features).
 
+use std::mem;
+
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse};
-use agentexec_runner_http::{EventStream, Heard, JsonBody, ReplyBody, Sending, Sent};
-use futures_util::StreamExt;
-use futures_util::stream::{self, BoxStream};
+use agentexec_runner_http::{
+    EventStream, Heard, JsonBody, ReplyBody, Sending, Sent, Steps, StreamEvent, stream_of,
+};
+use futures_util::stream::BoxStream;
 use serde::de::IgnoredAny;
 
 use crate::client::{Asked, Client};
@@ -44,9 +47,8 @@ where
     F: Fold + 'a,
     E: Fn(Features) -> Result<Asked, ModelError> + Send + 'a,
 {
-    let phase = Phase::Ask(Step::first(client.adaptation.for_model(model)), fold);
-    let turn = Turn { client, model, encode, phase, ready: Vec::new() };
-    stream::try_unfold(turn, Turn::next).boxed()
+    let phase = Phase::Ask(Step::first(client.adaptation.for_model(model)), Box::new(fold));
+    stream_of(Turn { client, model, encode, phase })
 }
 
 struct Turn<'a, F, E> {
@@ -55,13 +57,11 @@ struct Turn<'a, F, E> {
     model: &'a str,
     encode: E,
     phase: Phase<F>,
-    /// Events that nobody has taken yet, the newest first.
-    ready: Vec<ModelEvent>,
 }
 
 enum Phase<F> {
-    Ask(Step, F),
-    Send(Box<Sending>, Step, F),
+    Ask(Step, Box<F>),
+    Send(Box<Sending>, Step, Box<F>),
     Read(Box<Reading<F>>),
     Over,
 }
@@ -79,7 +79,7 @@ struct Step {
 
 struct Reading<F> {
     events: EventStream,
-    fold: F,
+    fold: Box<F>,
 }
 
 impl Step {
@@ -100,26 +100,21 @@ impl Step {
     }
 }
 
-impl<F: Fold, E: Fn(Features) -> Result<Asked, ModelError>> Turn<'_, F, E> {
-    async fn next(mut self) -> Result<Option<(ModelEvent, Self)>, ModelError> {
-        loop {
-            if let Some(event) = self.ready.pop() {
-                return Ok(Some((event, self)));
+impl<F: Fold, E: Fn(Features) -> Result<Asked, ModelError> + Send> Steps for Turn<'_, F, E> {
+    async fn step(&mut self, told: &mut Vec<ModelEvent>) -> Result<bool, ModelError> {
+        self.phase = match mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Ask(step, fold) => {
+                let Asked { request, sent } = (self.encode)(step.without)?;
+                let sending = self.client.transport.sending(request)?;
+                Phase::Send(Box::new(sending), Step { sent, ..step }, fold)
             }
-            self.phase = match self.phase {
-                Phase::Ask(step, fold) => {
-                    let Asked { request, sent } = (self.encode)(step.without)?;
-                    let sending = self.client.transport.sending(request)?;
-                    Phase::Send(Box::new(sending), Step { sent, ..step }, fold)
-                }
-                Phase::Send(sending, step, fold) => {
-                    send(self.client, self.model, (sending, step, fold), &mut self.ready).await?
-                }
-                Phase::Read(reading) => read(reading, &mut self.ready).await?,
-                Phase::Over => return Ok(None),
-            };
-            self.ready.reverse();
-        }
+            Phase::Send(sending, step, fold) => {
+                send(self.client, self.model, (sending, step, fold), told).await?
+            }
+            Phase::Read(reading) => read(reading, told).await?,
+            Phase::Over => Phase::Over,
+        };
+        Ok(!matches!(self.phase, Phase::Over))
     }
 }
 
@@ -127,15 +122,15 @@ impl<F: Fold, E: Fn(Features) -> Result<Asked, ModelError>> Turn<'_, F, E> {
 async fn send<F: Fold>(
     client: &Client,
     model: &str,
-    (mut sending, step, fold): (Box<Sending>, Step, F),
-    ready: &mut Vec<ModelEvent>,
+    (mut sending, step, fold): (Box<Sending>, Step, Box<F>),
+    told: &mut Vec<ModelEvent>,
 ) -> Result<Phase<F>, ModelError> {
     let reply = match sending.next().await {
         Ok(Sent::Reply(reply)) => reply,
         Ok(Sent::Retrying(retrying)) => {
             let (error, delay) = (retrying.error.to_string(), retrying.delay);
             let (retry, retries) = (retrying.retry, retrying.retries);
-            ready.push(ModelEvent::Retrying { retry, retries, delay, error });
+            told.push(ModelEvent::Retrying { retry, retries, delay, error });
             return Ok(Phase::Send(sending, step, fold));
         }
         Err(error) if client.adaptation.steps_down => {
@@ -150,7 +145,7 @@ async fn send<F: Fold>(
     }
     // Servers answer with a body where a stream was asked for, and the other way round: what came decides.
     match reply.into_body() {
-        ReplyBody::Json(body) => read_body(&body, fold, ready),
+        ReplyBody::Json(body) => read_body(&body, *fold, told),
         ReplyBody::Events(events) => Ok(Phase::Read(Box::new(Reading { events, fold }))),
     }
 }
@@ -158,10 +153,10 @@ async fn send<F: Fold>(
 fn read_body<F: Fold>(
     body: &JsonBody,
     mut fold: F,
-    ready: &mut Vec<ModelEvent>,
+    told: &mut Vec<ModelEvent>,
 ) -> Result<Phase<F>, ModelError> {
     let data = String::from_utf8_lossy(body.bytes());
-    if let Err(failure) = fold.fold(&data, ready) {
+    if let Err(failure) = fold.fold(&data, told) {
         let error = match failure {
             Failure::Reported(error) => like(body.error(), &error),
             Failure::Unreadable(error) => body.json::<IgnoredAny>().err().unwrap_or(error),
@@ -174,31 +169,22 @@ fn read_body<F: Fold>(
         let error = ModelError::new(ModelErrorKind::Protocol, "the answer is JSON, but no response");
         return Err(identified(error, body.request_id()));
     }
-    complete(fold, body.request_id(), ready)
+    complete(fold, body.request_id(), told)
 }
 
-/// Reads on until there is something to tell.
+/// Reads on until there is something to tell, and with that tells all that came at once.
 async fn read<F: Fold>(
     mut reading: Box<Reading<F>>,
-    ready: &mut Vec<ModelEvent>,
+    told: &mut Vec<ModelEvent>,
 ) -> Result<Phase<F>, ModelError> {
     let Reading { events, fold } = &mut *reading;
-    while ready.is_empty() && fold.wants_more() {
-        match events.next_or_heartbeat().await {
-            Ok(Some(Heard::Event(event))) => {
-                if let Err(failure) = fold.fold(event.data(), ready) {
-                    let error = match failure {
-                        Failure::Reported(error) => like(event.error(), &error),
-                        Failure::Unreadable(error) => event.json::<IgnoredAny>().err().unwrap_or(error),
-                        Failure::Other(error) => error,
-                    };
-                    return Err(identified(error, events.request_id()));
-                }
-                if ready.is_empty() && fold.wants_more() {
-                    ready.push(ModelEvent::Heartbeat);
-                }
+    while told.is_empty() && fold.wants_more() {
+        let read = match events.next_or_heartbeat().await {
+            Ok(Some(Heard::Event(event))) => take_in(&mut **fold, &event, told),
+            Ok(Some(_)) => {
+                told.push(ModelEvent::Heartbeat);
+                Ok(())
             }
-            Ok(Some(_)) => ready.push(ModelEvent::Heartbeat),
             Ok(None) => {
                 if events.is_done() {
                     fold.close();
@@ -213,25 +199,52 @@ async fn read<F: Fold>(
                 break;
             }
             Err(error) => return Err(error),
-        }
+        };
+        let read = read.and_then(|()| {
+            while fold.wants_more()
+                && let Some(event) = events.next_in_hand()
+            {
+                take_in(&mut **fold, &event, told)?;
+            }
+            Ok(())
+        });
+        read.map_err(|error| identified(error, events.request_id()))?;
     }
-    if !ready.is_empty() {
+    if !told.is_empty() {
         return Ok(Phase::Read(reading));
     }
     let Reading { events, fold } = *reading;
     let request_id = events.request_id().map(str::to_owned);
     events.finish().await;
-    complete(fold, request_id.as_deref(), ready)
+    complete(*fold, request_id.as_deref(), told)
+}
+
+/// Folds an event of a stream. One that says nothing of the answer is a sign of life.
+fn take_in(
+    fold: &mut impl Fold,
+    event: &StreamEvent<'_>,
+    told: &mut Vec<ModelEvent>,
+) -> Result<(), ModelError> {
+    let before = told.len();
+    fold.fold(event.data(), told).map_err(|failure| match failure {
+        Failure::Reported(error) => like(event.error(), &error),
+        Failure::Unreadable(error) => event.json::<IgnoredAny>().err().unwrap_or(error),
+        Failure::Other(error) => error,
+    })?;
+    if told.len() == before && fold.wants_more() {
+        told.push(ModelEvent::Heartbeat);
+    }
+    Ok(())
 }
 
 fn complete<F: Fold>(
     fold: F,
     request_id: Option<&str>,
-    ready: &mut Vec<ModelEvent>,
+    told: &mut Vec<ModelEvent>,
 ) -> Result<Phase<F>, ModelError> {
-    let mut response = fold.finish(ready).map_err(|error| identified(error, request_id))?;
+    let mut response = fold.finish(told).map_err(|error| identified(error, request_id))?;
     response.request_id = request_id.map(str::to_owned);
-    ready.push(ModelEvent::Completed(Box::new(response)));
+    told.push(ModelEvent::Completed(Box::new(response)));
     Ok(Phase::Over)
 }
 

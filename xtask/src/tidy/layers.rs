@@ -58,7 +58,7 @@ pub(super) const LAYERS: &[Layer] = &[
     Layer {
         package: "agentexec-runner-http",
         ours: "agentexec-agent-core",
-        external: "bytes httpdate memchr reqwest secrecy serde serde_json thiserror tokio \
+        external: "bytes futures-util httpdate memchr reqwest secrecy serde serde_json thiserror tokio \
                    tracing",
     },
     Layer {

@@ -246,6 +246,21 @@ async fn a_stream_without_an_end() {
     }
 }
 
+#[tokio::test]
+async fn an_error_behind_the_events_in_hand_is_told_by_the_next_call() {
+    let acts = vec![chunked_head("text/event-stream"), chunk("data: 1\n\ndata: 2\n\ndata: 3\n\n"), Act::Hang];
+    let server = Server::always(acts).await;
+    let mut events = events_of(ask(&limited(&server, |limits| limits.events = 2)).await.unwrap());
+    assert_eq!(events.next().await.unwrap().unwrap().data(), "1");
+    assert_eq!(events.next_in_hand().unwrap().data(), "2");
+    assert!(events.next_in_hand().is_none());
+    assert!(events.next_in_hand().is_none(), "nothing is read behind an error");
+    let error = events.next().await.unwrap_err();
+    assert_eq!((error.kind(), error.request_id()), (ModelErrorKind::LimitExceeded, Some("req_1")));
+    assert!(events.next().await.unwrap().is_none());
+    server.client_left().await;
+}
+
 /// The beginning of a gzip stream that unpacks `beginning` and then spaces, a thousand times its own size: the
 /// fixed code of DEFLATE has 13 bits for "258 times the last byte".
 fn gzip_bomb(beginning: &[u8], packed: usize) -> Vec<u8> {

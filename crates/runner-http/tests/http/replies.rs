@@ -300,6 +300,29 @@ async fn finishing_does_not_wait_for_a_server_that_keeps_the_stream_open() {
 }
 
 #[tokio::test]
+async fn what_came_with_an_event_is_taken_without_waiting() {
+    let first = "data: 1\n\n: a comment\n\ndata:\n\ndata: 2\n\ndata: 3\n\nda";
+    let server = Server::always(vec![
+        chunked_head("text/event-stream"),
+        chunk(first),
+        chunk("ta: 4\n\ndata: [DONE]\n\ndata: 5\n\n"),
+        chunk(""),
+    ])
+    .await;
+    let mut events = events_of(ask(&server.transport()).await.unwrap());
+    assert!(events.next_in_hand().is_none(), "nothing was read yet");
+    let mut heard = Vec::new();
+    while let Some(event) = events.next().await.unwrap() {
+        heard.push(event.data().to_owned());
+        while let Some(event) = events.next_in_hand() {
+            heard.push(event.data().to_owned());
+        }
+    }
+    assert_eq!(heard, ["1", "2", "3", "4"]);
+    assert!(events.is_done() && events.next_in_hand().is_none());
+}
+
+#[tokio::test]
 async fn what_is_no_event_is_heard_as_a_heartbeat_and_else_passed_over() {
     let acts = || {
         vec![
