@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: the criterion benches of all crates, in the profile that users ship.
+//! `cargo xtask bench`: the benches of all crates, then those beside a peer (`peers/`), in the profile that users
+//! ship.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,10 @@ use anyhow::{Result, bail};
 
 use crate::cmd::Cmd;
 use crate::redis;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, text};
+
+/// The benches that stand beside a client that is not ours.
+const PEERS: &str = "peers/Cargo.toml";
 
 /// Runs every bench target; `args` go to criterion (a filter, `--save-baseline NAME`).
 ///
@@ -25,10 +29,17 @@ pub(crate) fn run(workspace: &Workspace, args: &[&str]) -> Result<()> {
     for bench in benches {
         line.extend(["--bench", bench]);
     }
+    redis::ensure()?;
+    Cmd::cargo(with(line, args)).run()?;
+    let folder = workspace.target.join("peers");
+    let line = ["bench", "--locked", "--manifest-path", PEERS, "--target-dir", text(&folder)?, "--benches"];
+    Cmd::cargo(with(line.to_vec(), args)).run()
+}
+
+fn with<'a>(mut line: Vec<&'a str>, args: &[&'a str]) -> Vec<&'a str> {
     if !args.is_empty() {
         line.push("--");
         line.extend(args);
     }
-    redis::ensure()?;
-    Cmd::cargo(line).run()
+    line
 }

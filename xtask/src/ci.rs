@@ -48,10 +48,13 @@ pub(crate) fn run(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     Ok(())
 }
 
-/// The fuzz targets are a workspace of their own.
+/// The fuzz targets and the benches beside a peer are workspaces of their own.
 fn fmt() -> Result<()> {
     Cmd::cargo(["fmt", "--all", "--check"]).run()?;
-    Cmd::cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()
+    for manifest in ["fuzz/Cargo.toml", "peers/Cargo.toml"] {
+        Cmd::cargo(["fmt", "--manifest-path", manifest, "--check"]).run()?;
+    }
+    Ok(())
 }
 
 fn clippy() -> Result<()> {
