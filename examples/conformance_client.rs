@@ -142,7 +142,7 @@ async fn converse(options: &Options) -> anyhow::Result<Report> {
     let ran = Ran::default();
     let mut agent = Agent::new("Conformance").tools(tools(&ran)).max_turns(10);
     if let Some(schema) = &options.schema {
-        agent = agent.output_format(OutputFormat::from_schema("answer", schema.clone()));
+        agent = agent.output_format(OutputFormat::from_schema("answer", schema.clone())?);
     }
     let runner = AgentRunner::new(options.model()?).turn_retry(Retry::times(RETRIES).longest(SILENCE));
     let outcome = runner.execute(&RunContext::untracked(), agent.input("go")).await;

@@ -52,5 +52,7 @@ pub use error::{AgentError, AgentErrorKind, OutputError};
 pub use model::{Model, ModelError, ModelErrorKind, ModelEvent, ModelRequest, ModelResponse, ModelSettings};
 pub use outcome::{AgentRun, Finish, TurnReport};
 pub use output::OutputFormat;
+#[cfg(feature = "json-schema")]
+pub use output::SchemaError;
 pub use transcript::{Item, Media, Part, Transcript};
 pub use turn_loop::{LoopState, STATE_VERSION, Step, TurnLoop, TurnRules};

@@ -34,6 +34,12 @@ use serde_json::Value;
 
 use crate::error::OutputError;
 
+#[cfg(feature = "json-schema")]
+mod schema;
+
+#[cfg(feature = "json-schema")]
+pub use self::schema::SchemaError;
+
 /// The most characters of a form's name that every provider takes.
 const NAME_LIMIT: usize = 64;
 
@@ -59,11 +65,12 @@ impl OutputFormat {
         }
     }
 
-    /// A form by its JSON Schema, for answers that are read as JSON. It is only checked that the answer is JSON;
-    /// add what else it must be with [`check`](Self::check). Where a provider makes every property required (OpenAI),
-    /// the answer has null for one that may be left out. Characters that providers refuse in the name are replaced.
+    /// A form by its JSON Schema, which the provider is told and against which no answer is held: it is only checked
+    /// that the answer is JSON, and what [`check`](Self::check) adds. With the feature `json-schema`, `from_schema` holds
+    /// each answer against the schema. Where a provider makes every property required (OpenAI), the answer has null for
+    /// one that may be left out. Characters that providers refuse in the name are replaced.
     #[must_use]
-    pub fn from_schema(name: &str, schema: Value) -> Self {
+    pub fn from_unchecked_schema(name: &str, schema: Value) -> Self {
         let check = |text: &str| parse::<Value>(text).map(drop);
         Self { name: name_of(name), schema: Arc::new(schema), check: Arc::new(check) }
     }
@@ -72,10 +79,14 @@ impl OutputFormat {
     /// is told.
     #[must_use]
     pub fn check(self, check: impl Fn(&Value) -> Result<(), String> + Send + Sync + 'static) -> Self {
+        self.checked(move |answer| check(answer).map_err(OutputError::new))
+    }
+
+    fn checked(self, check: impl Fn(&Value) -> Result<(), OutputError> + Send + Sync + 'static) -> Self {
         let before = self.check;
         let check = move |text: &str| {
             before(text)?;
-            check(&parse(text)?).map_err(OutputError::new)
+            check(&parse(text)?)
         };
         Self { check: Arc::new(check), ..self }
     }
@@ -226,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_form_by_schema_is_checked_as_its_owner_says() {
-        let format = OutputFormat::from_schema("my answer!", json!({"type": "object"}))
+        let format = OutputFormat::from_unchecked_schema("my answer!", json!({"type": "object"}))
             .check(|value| if value.is_object() { Ok(()) } else { Err("not an object".into()) });
         assert_eq!(format.name(), "my_answer_");
         assert!(format.admits("{}").is_ok());

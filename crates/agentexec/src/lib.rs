@@ -35,6 +35,7 @@
 //! | `agent` | `agent` | the agent, its transcript and the turn loop, for a model of your own |
 //! | `openai` | `openai` (default) | OpenAI Responses, Chat Completions, and compatible servers |
 //! | `claude` | `claude` (default) | Anthropic Messages |
+//! | | `json-schema` | answers held against a JSON Schema that is no Rust type |
 //! | | `testing` | for tests: what was recorded, a failing store, a scripted model |
 //! | | `conformance` | the suite that holds a store of your own against the rules |
 

@@ -74,7 +74,7 @@ mod tests {
 
     fn object() -> OutputFormat {
         let properties = json!({"city": {"type": "string"}, "days": {"type": "integer"}});
-        OutputFormat::from_schema(
+        OutputFormat::from_unchecked_schema(
             "weather",
             json!({"type": "object", "properties": properties, "required": ["city"]}),
         )
@@ -94,7 +94,10 @@ mod tests {
             (&json!(["city", "days"]), &json!(false))
         );
 
-        let open = OutputFormat::from_schema("any", json!({"type": "object", "additionalProperties": true}));
+        let open = OutputFormat::from_unchecked_schema(
+            "any",
+            json!({"type": "object", "additionalProperties": true}),
+        );
         for (format, without) in [(&open, without(&[])), (&format, without(&[Feature::Strict]))] {
             let Form::Schema { strict, .. } = Form::of(Some(format), without) else { panic!() };
             assert!(!strict);
@@ -103,7 +106,8 @@ mod tests {
 
     #[test]
     fn what_the_server_cannot_enforce_is_told() {
-        let (format, list) = (object(), OutputFormat::from_schema("list", json!({"type": "array"})));
+        let (format, list) =
+            (object(), OutputFormat::from_unchecked_schema("list", json!({"type": "array"})));
         let no_schema = without(&[Feature::JsonSchema]);
         let neither = without(&[Feature::JsonSchema, Feature::JsonObject]);
         assert!(matches!(Form::of(Some(&format), no_schema), Form::Object));

@@ -53,7 +53,7 @@ pub(super) const LAYERS: &[Layer] = &[
     Layer {
         package: "agentexec-agent-core",
         ours: "agentexec-runner-core agentexec-tools",
-        external: "futures-util schemars serde serde_json serde_path_to_error thiserror tokio",
+        external: "futures-util jsonschema schemars serde serde_json serde_path_to_error thiserror tokio",
     },
     Layer {
         package: "agentexec-runner-http",

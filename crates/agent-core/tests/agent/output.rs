@@ -2,8 +2,9 @@
 
 use agentexec_activity_core::Status;
 use agentexec_agent_core::model::StopReason;
-use agentexec_agent_core::testing::Turn;
-use agentexec_agent_core::{Agent, AgentErrorKind, Finish, OnMaxTurns, OutputFormat};
+use agentexec_agent_core::testing::{ScriptedModel, Turn};
+use agentexec_agent_core::{Agent, AgentErrorKind, AgentRunner, Finish, OnMaxTurns, OutputFormat};
+use agentexec_runner_core::{Run, RunContext};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -96,12 +97,53 @@ async fn an_answer_of_another_form_in_the_last_turn_says_so() {
 }
 
 #[tokio::test]
+async fn who_goes_on_from_the_last_turn_is_asked_too() {
+    let recovering = OnMaxTurns::Recover { turns: 1, prompt: None };
+    for (policy, turns) in [(OnMaxTurns::Fail, 1), (OnMaxTurns::Partial, 1), (recovering, 2)] {
+        let agent = || adder().max_turns(1).on_max_turns(policy.clone());
+        let scene = || Scene::new(agent(), (0..turns).map(|_| Turn::text(BAD)));
+        let (seen, asked) = play_with_fallback(scene, || vec![Turn::text(GOOD)]).await;
+        assert_eq!(asked.len(), 1, "{policy:?}");
+        assert_eq!((seen.run().output.as_str(), seen.run().finish), (GOOD, Finish::Final), "{policy:?}");
+
+        // Going on from the very state leaves no turn, and an answer without its form is nothing to complete with.
+        let failed = play(scene).await;
+        let state = failed.error().state().clone();
+        let model = ScriptedModel::new([Turn::text(GOOD)]);
+        let runner = AgentRunner::new(model);
+        let again = runner.execute(&RunContext::untracked(), agent().resume_state(state)).await;
+        match again {
+            Ok(run) => assert_eq!(run.output, GOOD, "{policy:?}"),
+            Err(error) => {
+                let kept = error.error().unwrap();
+                assert!(matches!(kept.kind(), AgentErrorKind::MaxTurns { .. }), "{policy:?}: {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_fit_its_schema_is_asked_for_again() {
+    let schema =
+        || json!({"type": "object", "properties": {"total": {"type": "integer"}}, "required": ["total"]});
+    let agent = || Agent::new("Adder").output_format(OutputFormat::from_schema("total", schema()).unwrap());
+    let seen = play(|| Scene::new(agent(), [Turn::text(BAD), Turn::text(GOOD)])).await;
+    assert_eq!((seen.run().output.as_str(), seen.shown().as_str()), (GOOD, GOOD));
+    let asked = &seen.said()[2];
+    assert!(asked.contains(r#"at `/total`: the value is not of type "integer""#), "{asked}");
+
+    let seen = play(|| Scene::new(agent(), [Turn::text("42"), Turn::text("{}"), Turn::text(GOOD)])).await;
+    assert!(matches!(seen.kind(), AgentErrorKind::Output { .. }), "{:?}", seen.kind());
+    assert_eq!(seen.requests.len(), 2);
+}
+
+#[tokio::test]
 async fn a_form_without_a_type_is_checked_by_its_owner() {
     let even = |value: &serde_json::Value| match value["total"].as_i64() {
         Some(total) if total % 2 == 0 => Ok(()),
         _ => Err("the total must be even".to_owned()),
     };
-    let format = || OutputFormat::from_schema("even", json!({"type": "object"})).check(even);
+    let format = || OutputFormat::from_unchecked_schema("even", json!({"type": "object"})).check(even);
     let agent = || Agent::new("Adder").output_format(format());
     let seen = play(|| Scene::new(agent(), [Turn::text(GOOD), Turn::text(r#"{"total": 4}"#)])).await;
     assert_eq!(seen.run().parse::<Total>().unwrap(), Total { total: 4 });
@@ -118,6 +160,11 @@ async fn an_answer_that_was_cut_off_is_taken_only_where_that_is_wanted() {
     let with_call = || Turn::text("So far ").and_call("add", r#"{"a": 1"#).stopping(StopReason::MaxTokens);
     let agent = || Agent::new("Talker").tool(add()).accept_truncated(true);
     let seen = play(|| Scene::new(agent(), [with_call()])).await;
+    assert!(matches!(seen.kind(), AgentErrorKind::Truncated { .. }), "{:?}", seen.kind());
+
+    // The limit went into reasoning.
+    let silent = || Turn::text("").stopping(StopReason::MaxTokens);
+    let seen = play(|| Scene::new(Agent::new("Thinker").accept_truncated(true), [silent()])).await;
     assert!(matches!(seen.kind(), AgentErrorKind::Truncated { .. }), "{:?}", seen.kind());
 
     let seen = play(|| Scene::new(adder().accept_truncated(true), [cut()])).await;

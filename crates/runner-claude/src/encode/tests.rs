@@ -65,7 +65,7 @@ fn a_whole_body() {
     asked.parallel_tool_calls = Some(false);
     asked.reasoning_effort = Some("low".into());
     let mut request = ModelRequest::new(&items);
-    let format = OutputFormat::from_schema("sum", closed(json!({"sum": {"type": "integer"}})));
+    let format = OutputFormat::from_unchecked_schema("sum", closed(json!({"sum": {"type": "integer"}})));
     request.output = Some(&format);
     request.instructions = Some("Add.");
     request.tools = &tools;
@@ -277,7 +277,7 @@ fn strict_schemas_keep_to_what_a_request_may_use_together() {
     let tools =
         [tool_of("a", optional("a", 13)), tool_of("b", optional("b", 12)), tool_of("c", optional("c", 11))];
     assert_eq!(strict(&tools, None), [true, false, true], "24 properties in all may be left out");
-    let format = OutputFormat::from_schema("form", optional("form", 12));
+    let format = OutputFormat::from_unchecked_schema("form", optional("form", 12));
     assert_eq!(
         strict(&tools, Some(&format)),
         [false, true, false],
@@ -320,7 +320,8 @@ fn a_form_that_cannot_be_sent_is_told_in_words() {
     let list = json!({"type": "array", "items": {"type": "integer"}});
     let recursive = json!({"type": "object", "properties": {"child": {"$ref": "#"}}});
     for schema in [map, list, recursive] {
-        let body = asking_for(&OutputFormat::from_schema("form", schema.clone()), Features::default());
+        let body =
+            asking_for(&OutputFormat::from_unchecked_schema("form", schema.clone()), Features::default());
         assert_eq!(body.get("output_config"), None, "{schema}");
         assert_eq!(body["system"][0], json!({"type": "text", "text": "Be brief."}));
         let told = &body["system"][1];

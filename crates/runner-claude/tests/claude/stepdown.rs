@@ -26,7 +26,7 @@ async fn ask_for_all_of(
     name: Option<&str>,
 ) -> Result<(), agentexec_agent_core::model::ModelError> {
     let (items, tools) = ([Item::user("Go")], [tool()]);
-    let format = OutputFormat::from_schema(
+    let format = OutputFormat::from_unchecked_schema(
         "form",
         json!({"type": "object", "properties": {"a": {"type": "integer"}}}),
     );

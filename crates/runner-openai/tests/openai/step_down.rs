@@ -20,7 +20,7 @@ async fn ask_for_all(model: &dyn Model, named: Option<&str>) -> Result<ModelResp
     settings.max_output_tokens = Some(100);
     settings.parallel_tool_calls = Some(false);
     settings.reasoning_effort = Some("low".into());
-    let format = OutputFormat::from_schema("answer", json!({"type": "object", "properties": {}}));
+    let format = OutputFormat::from_unchecked_schema("answer", json!({"type": "object", "properties": {}}));
     let mut request = ModelRequest::new(&items);
     request.model = named;
     request.tools = &tools;

@@ -132,7 +132,7 @@ fn the_form_of_the_answer_is_asked_for_in_the_best_way_that_the_server_knows() {
     let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
     let strict = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"],
         "additionalProperties": false});
-    let format = OutputFormat::from_schema("weather", schema.clone());
+    let format = OutputFormat::from_unchecked_schema("weather", schema.clone());
     let mut request = ModelRequest::new(&items);
     request.output = Some(&format);
     request.instructions = Some("Be brief.");
