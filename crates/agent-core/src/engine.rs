@@ -117,6 +117,7 @@ impl AgentRunner {
         let tools = agent.tool_set()?;
         let foreign = turns.state().transcript.foreign_to(self.model.protocol());
         if foreign > 0 {
+            cx.note(untranslated(foreign)).await;
             cx.emit(RunEvent::Untranslated { items: foreign }).await;
         }
         loop {
@@ -185,7 +186,10 @@ impl AgentRunner {
         self.report_turn(cx, turn, turns.rules().max_turns).await;
         let tools = at_hand(tools, turns.turns_to_recover().is_some());
         let (outputs, fatal) = carry_out(cx, &tools, calls, self.parallel_tools).await;
-        turns.answered(outputs);
+        match fatal {
+            Some(_) => turns.answered_fatally(outputs),
+            None => turns.answered(outputs),
+        }
         if let Some(report) = turns.state().turns.last() {
             cx.emit(RunEvent::TurnFinished { turn, usage: report.usage }).await;
         }
@@ -210,6 +214,12 @@ impl AgentRunner {
             }
         }
     }
+}
+
+/// What the log says of items that the model cannot be shown.
+fn untranslated(items: u32) -> String {
+    let them = if items == 1 { "1 item".to_owned() } else { format!("{items} items") };
+    format!("Going on without {them} that only another provider can read")
 }
 
 /// The agent's tools; while it wraps up, only the one by which it reports.
@@ -260,7 +270,7 @@ impl Runner for AgentRunner {
         }
         let state = error.state().clone();
         Some(input.agent.resume_state(match error.kind() {
-            AgentErrorKind::MaxTurns { .. } => state.with_fresh_limit(),
+            AgentErrorKind::MaxTurns { .. } | AgentErrorKind::Output { .. } => state.with_fresh_limit(),
             _ => state,
         }))
     }

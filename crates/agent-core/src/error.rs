@@ -7,7 +7,7 @@ use std::time::Duration;
 use agentexec_runner_core::{Retryable, Usage};
 use agentexec_tools::{FatalToolError, ToolSetError};
 
-use crate::model::ModelError;
+use crate::model::{ModelError, ModelErrorKind};
 use crate::outcome::TurnReport;
 use crate::transcript::Transcript;
 use crate::turn_loop::LoopState;
@@ -153,6 +153,26 @@ impl AgentError {
     #[must_use]
     pub fn is_resumable(&self) -> bool {
         !matches!(self.kind, AgentErrorKind::Tools(_))
+    }
+
+    /// Whether the model's context window was full, however the provider said so: by refusing the request, or as the
+    /// reason why a response stopped.
+    #[must_use]
+    pub fn is_context_window(&self) -> bool {
+        matches!(self.kind, AgentErrorKind::ContextWindow { .. })
+            || self.is_model_error(ModelErrorKind::ContextWindow)
+    }
+
+    /// Whether the provider's content filter was the reason, however the provider said so: by refusing the request,
+    /// or as the reason why a response stopped.
+    #[must_use]
+    pub fn is_content_filter(&self) -> bool {
+        matches!(self.kind, AgentErrorKind::ContentFilter { .. })
+            || self.is_model_error(ModelErrorKind::ContentFilter)
+    }
+
+    fn is_model_error(&self, kind: ModelErrorKind) -> bool {
+        self.model_error().is_some_and(|error| error.kind() == kind)
     }
 
     /// The model's error, when that is why it failed.

@@ -40,7 +40,7 @@ pub(crate) async fn respond(
         let Some(Err(error)) = response else { break };
         let again = broke_off(&error, told)
             && retries.pause(cx, retry, error.retry_after(), &error.to_string()).await;
-        if !again {
+        if !again && !cx.is_canceled() {
             return Err(error.with_tries(tries).into());
         }
     }

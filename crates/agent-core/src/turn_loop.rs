@@ -90,6 +90,8 @@ enum Phase {
     Tool,
     /// Its last word was cut off.
     Truncated,
+    /// Its last word does not have its form: the model is to be asked for it again.
+    Reask,
 }
 
 fn known_version<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
@@ -123,9 +125,12 @@ impl LoopState {
         self.turns.iter().map(|turn| turn.usage).sum()
     }
 
-    /// Whether tools have been called.
+    /// Whether tools have been called: in this run, or since the user spoke last in the transcript that it goes on
+    /// from.
     pub(crate) fn has_called_tools(&self) -> bool {
-        self.turns.iter().any(|turn| turn.tool_calls > 0)
+        let newest = self.transcript.items().rsplit(|item| matches!(item, Item::User(_))).next();
+        let has_answered = |items: &[Item]| items.iter().any(|item| matches!(item, Item::ToolOutput(_)));
+        self.turns.iter().any(|turn| turn.tool_calls > 0) || newest.is_some_and(has_answered)
     }
 
     /// Whether the newest response asks for tools.
@@ -225,7 +230,7 @@ impl TurnLoop {
             return Ok(Step::CallTools { calls });
         }
         match self.state.phase {
-            Phase::Ask => {}
+            Phase::Ask | Phase::Reask => {}
             Phase::Tool => return Ok(Step::Done(Finish::Tool)),
             Phase::Truncated => return Ok(Step::Done(Finish::Truncated)),
             Phase::Final if self.state.recovering.is_some() => return Ok(Step::Done(Finish::Recovered)),
@@ -246,6 +251,8 @@ impl TurnLoop {
     /// What the rules say at the limit; nothing when the run goes on, wrapping up.
     fn at_the_limit(&mut self, wrap_up: &str) -> Option<Result<Step, AgentErrorKind>> {
         match &self.rules.on_max_turns {
+            // An answer that was just found not to have its form is not one to complete with.
+            OnMaxTurns::Partial if self.state.phase == Phase::Reask => Some(Err(self.out_of_turns())),
             OnMaxTurns::Fail => Some(Err(self.out_of_turns())),
             OnMaxTurns::Partial => Some(Ok(Step::Done(Finish::MaxTurns))),
             OnMaxTurns::Recover { turns, prompt } => {
@@ -279,7 +286,7 @@ impl TurnLoop {
     pub fn responded(&mut self, response: ModelResponse) -> Result<(), AgentErrorKind> {
         let ModelResponse { items, stop, usage, model, request_id } = response;
         let calls = items.iter().filter(|item| matches!(item, Item::ToolCall(_))).count();
-        let accepted = stop == StopReason::MaxTokens && self.accepts_truncated(calls);
+        let accepted = stop == StopReason::MaxTokens && calls == 0 && self.accepts_truncated(&items);
         let unusable = if accepted { None } else { unusable(&stop, &items) };
         let calls = if unusable.is_none() { calls } else { 0 };
         let mut report = TurnReport::new(usage, u32::try_from(calls).unwrap_or(u32::MAX));
@@ -300,8 +307,10 @@ impl TurnLoop {
         self.check_form()
     }
 
-    fn accepts_truncated(&self, calls: usize) -> bool {
-        self.rules.accept_truncated && self.rules.output.is_none() && calls == 0
+    /// A response that was cut off amid its reasoning has no answer to take.
+    fn accepts_truncated(&self, items: &[Item]) -> bool {
+        let has_text = items.iter().filter_map(Item::assistant_text).any(|text| !text.is_empty());
+        self.rules.accept_truncated && self.rules.output.is_none() && has_text
     }
 
     /// Asks again when the final answer does not have its form.
@@ -314,7 +323,7 @@ impl TurnLoop {
         let gives_up = self.state.reasked >= REASKS || self.is_last_turn();
         // Also when the run ends with it: whoever goes on from here asks again, and is told what is wrong.
         self.state.reasked += 1;
-        self.state.phase = Phase::Ask;
+        self.state.phase = Phase::Reask;
         self.state.transcript.push(Item::user(format!(
             "Your answer does not have the required form: {error}. Answer again, with nothing but JSON that fits \
              the schema."
@@ -337,11 +346,17 @@ impl TurnLoop {
     /// Takes the answers of tools into the transcript. Calls that it leaves open come with the next
     /// [`step`](Self::step) again.
     pub fn answered(&mut self, outputs: impl IntoIterator<Item = ToolOutputItem>) {
-        self.state.transcript.extend(outputs.into_iter().map(Item::ToolOutput));
+        self.answered_fatally(outputs);
         // While it wraps up, the only tool is the one that ends no run.
         if self.ending_answer().is_some() {
             self.state.phase = Phase::Tool;
         }
+    }
+
+    /// Takes the answers of tools of which one ended the run with an error: no other ends it well, so whoever goes on
+    /// from there asks the model.
+    pub fn answered_fatally(&mut self, outputs: impl IntoIterator<Item = ToolOutputItem>) {
+        self.state.transcript.extend(outputs.into_iter().map(Item::ToolOutput));
     }
 
     /// What the tool answered with which the run is to end: the first in the newest turn.

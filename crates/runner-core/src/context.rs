@@ -330,10 +330,11 @@ impl RunContext {
     }
 
     /// Whether the run was asked to stop once its turn is over. A runner with turns looks between two of them, and
-    /// then [`cancel`](Self::cancel)s the run.
+    /// then [`cancel`](Self::cancel)s the run. Never in a part of it ([`child`](Self::child)): the turns of a sub-agent
+    /// are within one of the run, which waits for its tools.
     #[must_use]
     pub fn is_last_turn(&self) -> bool {
-        self.shared.events.last_turn().load(Ordering::Relaxed)
+        self.whole && self.shared.events.last_turn().load(Ordering::Relaxed)
     }
 
     /// Why the run was asked to stop, once it was.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use agentexec_activity_core::{Activities, AgentId, Scope, Status};
 use agentexec_agent_core::testing::Turn;
-use agentexec_agent_core::{Agent, AgentRunner, ModelError, ModelErrorKind};
+use agentexec_agent_core::{Agent, AgentErrorKind, AgentRunner, ModelError, ModelErrorKind};
 use agentexec_runner_core::Retry;
 
-use crate::support::{Count, Scene, add, adding, counted, overloaded, play, play_with, said};
+use crate::support::{Count, Scene, add, adding, counted, overloaded, play, play_beside, play_with, said};
 
 fn counter() -> Agent {
     Agent::new("Counter").tool(add())
@@ -93,4 +94,17 @@ async fn a_deadline_leaves_no_room_for_a_retry() {
     let seen =
         play_with(|| Scene::new(counter(), [Turn::text("I ").then_fail(asks_to_wait())]), runner).await;
     assert_eq!(seen.requests.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_stopped_while_it_waits_for_a_retry_says_so() {
+    let asks_to_wait = || overloaded().with_retry_after(Duration::from_secs(60));
+    let turns = || [Turn::text("I ").then_fail(asks_to_wait()), Turn::text("unreachable")];
+    let stop = async |activities: &Activities, id: AgentId| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        activities.request_cancel(&Scope::all(), id, "no longer needed").await.unwrap();
+    };
+    let seen = play_beside(|| Scene::new(counter(), turns()), AgentRunner::new, stop).await;
+    assert!(matches!(seen.kind(), AgentErrorKind::Stopped), "{:?}", seen.kind());
+    assert_eq!(seen.statuses.last(), Some(&Status::Canceled));
 }

@@ -3,7 +3,7 @@
 use agentexec_activity_core::Status;
 use agentexec_agent_core::model::StopReason;
 use agentexec_agent_core::testing::Turn;
-use agentexec_agent_core::{Agent, AgentErrorKind, Finish, OnMaxTurns};
+use agentexec_agent_core::{Agent, AgentErrorKind, Finish, ModelError, ModelErrorKind, OnMaxTurns};
 use agentexec_runner_core::Usage;
 
 use crate::support::{Count, Scene, Seen, add, adding, counted, play, play_with_fallback, said};
@@ -81,6 +81,7 @@ async fn a_content_filter_is_an_error() {
     let filtered = stopped(StopReason::ContentFilter).await;
     assert_nothing_came_of_it(&filtered);
     assert!(matches!(filtered.0.kind(), AgentErrorKind::ContentFilter { partial } if partial == "I think "));
+    assert!(filtered.0.error().is_content_filter());
 }
 
 #[tokio::test]
@@ -88,6 +89,20 @@ async fn a_full_context_window_is_an_error() {
     let full = stopped(StopReason::ContextWindow).await;
     assert_nothing_came_of_it(&full);
     assert!(matches!(full.0.kind(), AgentErrorKind::ContextWindow { partial } if partial == "I think "));
+    assert!(full.0.error().is_context_window());
+}
+
+#[tokio::test]
+async fn a_full_window_and_a_filter_are_known_also_where_the_request_was_refused_for_them() {
+    let refused =
+        |kind| Scene::new(Agent::new("Counter"), [Turn::fail(ModelError::new(kind, "no").with_status(400))]);
+    let known = async |kind| {
+        let seen = play(|| refused(kind)).await;
+        (seen.error().is_context_window(), seen.error().is_content_filter())
+    };
+    assert_eq!(known(ModelErrorKind::ContextWindow).await, (true, false));
+    assert_eq!(known(ModelErrorKind::ContentFilter).await, (false, true));
+    assert_eq!(known(ModelErrorKind::InvalidRequest).await, (false, false));
 }
 
 /// A response of which nothing came is not one of the turns that an agent has.

@@ -6,7 +6,7 @@ use agentexec_agent_core::{Agent, AgentErrorKind, AgentRunner, OnMaxTurns};
 use agentexec_runner_core::Run;
 use agentexec_tools::{DynTool, ToolContext, tool};
 
-use crate::support::{Nothing, QUESTION, Scene, add, adding, play, play_beside};
+use crate::support::{Nothing, QUESTION, Scene, add, adding, play, play_beside, play_with};
 
 /// A tool that hands the question to this agent, whose model answers with these turns.
 fn delegate(agent: Agent, turns: fn() -> Vec<Turn>) -> DynTool {
@@ -38,6 +38,20 @@ async fn its_limit_of_turns_is_not_that_of_the_whole() {
         seen.said()
     );
     assert_eq!(seen.statuses.last(), Some(&Status::Complete));
+}
+
+#[tokio::test]
+async fn its_turns_are_not_those_after_which_the_whole_is_to_stop() {
+    let turns = || vec![adding(), Turn::text("3 in all.")];
+    let stop = tool("stop", "", |_: Nothing, cx: ToolContext| async move { cx.cancel_after_turn() });
+    let agent =
+        || Agent::new("Outer").tool(delegate(Agent::new("Inner").tool(add()), turns)).tool(stop.clone());
+    let script = || [Turn::call("stop", "{}").and_call("delegate", "{}"), Turn::text("unreachable")];
+    let one_by_one = |model| AgentRunner::new(model).parallel_tools(1);
+    let seen = play_with(|| Scene::new(agent(), script()), one_by_one).await;
+    assert_eq!(seen.said().last().unwrap(), "output call_2: 3 in all.");
+    assert!(matches!(seen.kind(), AgentErrorKind::Stopped), "{:?}", seen.kind());
+    assert_eq!(seen.requests.len(), 1);
 }
 
 #[tokio::test]

@@ -4,11 +4,11 @@ use agentexec_activity_core::Status;
 use agentexec_agent_core::model::{StopReason, ToolChoice};
 use agentexec_agent_core::testing::{ScriptedModel, Turn};
 use agentexec_agent_core::transcript::{AssistantItem, Item, Raw, ReasoningItem};
-use agentexec_agent_core::{Agent, AgentErrorKind, AgentRunner, Finish, ModelSettings};
+use agentexec_agent_core::{Agent, AgentErrorKind, AgentRunner, Finish, ModelSettings, Transcript};
 use agentexec_runner_core::{Run, RunContext};
 use serde_json::json;
 
-use crate::support::{Count, QUESTION, Scene, add, adding, counted, play, said};
+use crate::support::{Count, QUESTION, Scene, add, adding, counted, overloaded, play, said};
 
 #[tokio::test]
 async fn text_is_the_final_answer() {
@@ -134,6 +134,26 @@ async fn a_demand_for_tools_holds_until_tools_were_called() {
         let choices: Vec<_> = seen.requests.iter().map(|asked| asked.tool_choice.clone()).collect();
         assert_eq!(choices, [demand.clone(), demand, ToolChoice::Auto, ToolChoice::Auto]);
     }
+}
+
+#[tokio::test]
+async fn a_demand_for_tools_does_not_come_back_to_who_goes_on_from_their_answers() {
+    let agent = Agent::new("Adder").tool(add()).tool_choice(ToolChoice::Required);
+    let turns = || [adding(), Turn::fail(overloaded())];
+    let failed = play(|| Scene::new(agent.clone(), turns())).await;
+    let transcript = failed.error().transcript().clone();
+
+    let asked = async |transcript: Transcript| {
+        let model = ScriptedModel::new([Turn::text("3")]);
+        let runner = AgentRunner::new(model.clone());
+        runner.execute(&RunContext::untracked(), agent.resume(transcript)).await.unwrap();
+        model.requests()[0].tool_choice.clone()
+    };
+    assert_eq!(asked(transcript.clone()).await, ToolChoice::Auto);
+    let mut next_question = transcript;
+    next_question.push(Item::assistant("3"));
+    next_question.push(Item::user("And 2 and 3?"));
+    assert_eq!(asked(next_question).await, ToolChoice::Required, "a new question is a new demand");
 }
 
 #[tokio::test]
