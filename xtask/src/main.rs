@@ -58,7 +58,7 @@ cargo xtask COMMAND
   oracle     what the runners send, beside what the official Python clients send; needs Python
   redis      make sure of the redis-server that the tests start: installs it, or says how; `test`, `faults`
              and `bench` begin with it
-  bench      the criterion benches in release
+  bench      the benches in release, then those beside a peer (peers/)
              [ARGS…] go to criterion, for instance a filter
   help       this text
 
