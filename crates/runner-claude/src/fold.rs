@@ -95,14 +95,29 @@ impl Fold {
         }
     }
 
-    /// Adds one event of a stream, in the JSON it came as.
+    /// Adds one event of a stream, in the JSON it came as. It goes by its `type`; one without that reports an error or
+    /// says nothing.
     ///
     /// # Errors
     /// [`ModelErrorKind::Protocol`] when a known event cannot be read or contradicts the ones before it, and
     /// [`ModelErrorKind::LimitExceeded`] when the message is larger than [`MAX_RESPONSE`](crate::MAX_RESPONSE).
     /// The message then cannot be completed.
     pub fn push(&mut self, data: &str) -> Result<Folded, ModelError> {
-        let Some(event) = Event::read(data).map_err(|error| unreadable("event", &error))? else {
+        self.push_named(None, data)
+    }
+
+    /// The same for an event that has a name, the value of its `event` field. What is called an error or a ping
+    /// is one, whatever it holds; anything else goes by the `type` of its JSON, and by its name where that is missing.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_named(&mut self, name: Option<&str>, data: &str) -> Result<Folded, ModelError> {
+        match name {
+            Some("error") => return Ok(Folded::Failed),
+            Some("ping") => return Ok(Folded::Quiet),
+            _ => {}
+        }
+        let Some(event) = Event::read(name, data).map_err(|error| unreadable("event", &error))? else {
             return Ok(Folded::Quiet);
         };
         match event.kind.as_str() {

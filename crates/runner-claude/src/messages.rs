@@ -233,7 +233,7 @@ enum Read {
 
 /// Folds an event of a stream.
 fn take_in(fold: &mut Fold, event: &StreamEvent<'_>, told: &mut Vec<ModelEvent>) -> Result<Read, ModelError> {
-    match fold.push(event.data()) {
+    match fold.push_named(event.name(), event.data()) {
         Ok(Folded::Quiet) => told.push(ModelEvent::Heartbeat),
         Ok(Folded::Event(said)) => told.push(said),
         Ok(Folded::Done) => return Ok(Read::Whole),

@@ -20,15 +20,18 @@ const EVENTS: [&str; 8] = [
     "message_delta",
     "message_stop",
     "ping",
-    "error",
+    ERROR,
 ];
 
 /// The kinds of delta that [`Delta`] describes.
 const DELTAS: [&str; 5] =
     ["text_delta", "input_json_delta", "thinking_delta", "signature_delta", "citations_delta"];
 
+/// The kind of event by which a provider reports an error.
+const ERROR: &str = "error";
+
 /// Any event of a stream: the fields of all kinds side by side.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Event<'a> {
     #[serde(borrow, default, rename = "type")]
     pub(crate) kind: Text<'a>,
@@ -108,29 +111,48 @@ pub(crate) struct OutputDetails {
 }
 
 impl<'a> Event<'a> {
-    /// Reads one event. `None` is an event of a kind that nobody here knows and whose fields are unlike those of
-    /// the known ones.
-    pub(crate) fn read(data: &'a str) -> Result<Option<Self>, serde_json::Error> {
-        match serde_json::from_str(data) {
-            Ok(event) => Ok(Some(event)),
-            Err(_) if is_foreign(data) => Ok(None),
+    /// Reads one event, which may have a `name` beside its JSON: of one without a `type` it is the kind. `None` is an
+    /// event of a kind that nobody here knows and whose fields are unlike those of the known ones.
+    pub(crate) fn read(name: Option<&'a str>, data: &'a str) -> Result<Option<Self>, serde_json::Error> {
+        match serde_json::from_str::<Self>(data) {
+            Ok(event) if !event.kind.as_str().is_empty() => Ok(Some(event)),
+            read => Self::look_closer(name, data, read),
+        }
+    }
+
+    /// What an event is that does not say so itself, or is unlike those of its kind.
+    fn look_closer(
+        name: Option<&'a str>,
+        data: &str,
+        read: Result<Self, serde_json::Error>,
+    ) -> Result<Option<Self>, serde_json::Error> {
+        let Ok(value) = serde_json::from_str::<Value>(data) else { return read.map(Some) };
+        let said = value.get("type").and_then(Value::as_str);
+        if said == Some(ERROR) || (said.is_none() && is_complaint(name, &value)) {
+            return Ok(Some(Self { kind: Text::from(ERROR), ..Self::default() }));
+        }
+        match read {
+            Ok(event) => Ok(Some(Self { kind: name.map_or(event.kind, Text::from), ..event })),
+            Err(_) if said.or(name).is_some_and(|kind| is_foreign(kind, &value)) => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
+/// Whether an event without a `type` reports an error. Without a name too, words in place of a message are one.
+fn is_complaint(name: Option<&str>, event: &Value) -> bool {
+    let says = |field| event.get(field).is_some_and(Value::is_string);
+    event.get("error").is_some_and(|error| !error.is_null())
+        || (name.is_none() && (says("message") || says("detail")))
+}
+
 /// Whether the event, or the delta in it, is of a kind that the structs above do not describe.
-fn is_foreign(data: &str) -> bool {
-    let Ok(event) = serde_json::from_str::<Value>(data) else { return false };
-    let kind =
-        |of: Option<&Value>| of.and_then(|of| of.get("type")).and_then(Value::as_str).map(str::to_owned);
-    match kind(Some(&event)) {
-        Some(event_kind) if event_kind == "content_block_delta" => {
-            kind(event.get("delta")).is_some_and(|delta| !DELTAS.contains(&delta.as_str()))
-        }
-        Some(event_kind) => !EVENTS.contains(&event_kind.as_str()),
-        None => false,
+fn is_foreign(kind: &str, event: &Value) -> bool {
+    if kind == "content_block_delta" {
+        let delta = event.get("delta").and_then(|delta| delta.get("type")).and_then(Value::as_str);
+        return delta.is_some_and(|delta| !DELTAS.contains(&delta));
     }
+    !EVENTS.contains(&kind)
 }
 
 /// A string, borrowed where it has no escapes. Absent and `null` are the empty string.
@@ -144,6 +166,12 @@ impl Text<'_> {
 
     pub(crate) fn into_string(self) -> String {
         self.0.into_owned()
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
     }
 }
 
@@ -191,11 +219,25 @@ mod tests {
     #[test]
     fn only_a_kind_that_is_known_must_have_the_known_fields() {
         let unknown_event = r#"{"type": "progress", "delta": 3, "index": "x"}"#;
-        assert!(Event::read(unknown_event).unwrap().is_none());
+        assert!(Event::read(None, unknown_event).unwrap().is_none());
+        assert!(Event::read(Some("progress"), r#"{"delta": 3}"#).unwrap().is_none());
         let unknown_delta = r#"{"type": "content_block_delta", "delta": {"type": "new_delta", "text": 3}}"#;
-        assert!(Event::read(unknown_delta).unwrap().is_none());
+        assert!(Event::read(None, unknown_delta).unwrap().is_none());
         let known = r#"{"type": "content_block_delta", "delta": {"type": "text_delta", "text": 3}}"#;
-        assert!(Event::read(known).is_err());
-        assert!(Event::read("{").is_err());
+        assert!(Event::read(None, known).is_err());
+        assert!(
+            Event::read(Some("content_block_delta"), r#"{"delta": {"type": "text_delta", "text": 3}}"#)
+                .is_err()
+        );
+        assert!(Event::read(Some("progress"), "{").is_err());
+    }
+
+    #[test]
+    fn a_name_says_what_an_event_is_that_does_not_say_so_itself() {
+        let kind = |name, data| Event::read(name, data).unwrap().unwrap().kind.into_string();
+        assert_eq!(kind(Some("message_stop"), "{}"), "message_stop");
+        assert_eq!(kind(Some("message_stop"), r#"{"type": null}"#), "message_stop");
+        assert_eq!(kind(Some("message_stop"), r#"{"type": "ping"}"#), "ping");
+        assert_eq!(kind(None, "{}"), "");
     }
 }

@@ -370,10 +370,48 @@ fn usage_counts_everything_read_and_a_later_count_replaces_what_it_names() {
 }
 
 #[test]
-fn an_error_event_ends_the_message() {
+fn an_error_event_ends_the_message_in_whatever_shape_it_comes() {
+    let described = r#"{"error":{"type":"overloaded_error","message":"Overloaded"}}"#;
+    for (name, data) in [
+        (None, r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#),
+        (None, r#"{"type":"error","message":"Overloaded"}"#),
+        (None, described),
+        (None, r#"{"error":"Overloaded","message":"try later"}"#),
+        (None, r#"{"message":"Overloaded"}"#),
+        (None, r#"{"detail":"Overloaded"}"#),
+        (Some("message_delta"), described),
+        (Some("error"), described),
+        (Some("error"), r#"{"type":"overloaded_error","message":"Overloaded"}"#),
+        (Some("error"), "upstream gone"),
+    ] {
+        assert_eq!(Fold::new().push_named(name, data).unwrap(), Folded::Failed, "{name:?}: {data}");
+    }
+}
+
+#[test]
+fn what_is_no_error_ends_nothing() {
+    for (name, data) in [
+        (None, r#"{"error":null}"#),
+        (None, r#"{"type":"message_delta","delta":{},"error":null}"#),
+        (Some("ping"), "pong"),
+        (Some("progress"), r#"{"message":"half done"}"#),
+    ] {
+        assert_eq!(Fold::new().push_named(name, data).unwrap(), Folded::Quiet, "{name:?}: {data}");
+    }
+}
+
+#[test]
+fn events_without_a_type_go_by_their_names() {
     let mut fold = Fold::new();
-    let error = json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}});
-    assert_eq!(fold.push(&error.to_string()).unwrap(), Folded::Failed);
+    let mut push = |name: &str, data: Value| fold.push_named(Some(name), &data.to_string()).unwrap();
+    push("message_start", json!({"message": {"model": "claude-x"}}));
+    push("content_block_start", json!({"index": 0, "content_block": {"type": "text", "text": ""}}));
+    let delta = json!({"index": 0, "delta": {"type": "text_delta", "text": "Hi"}});
+    assert_eq!(push("content_block_delta", delta), Folded::Event(said("Hi")));
+    push("content_block_stop", json!({"index": 0}));
+    push("message_delta", json!({"delta": {"stop_reason": "end_turn"}}));
+    assert_eq!(push("message_stop", json!({})), Folded::Done);
+    assert_eq!(fold.finish().items, [text("Hi", json!({"type": "text", "text": "Hi"}))]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod broken;
 mod ends;
+mod errors;
 mod fixtures;
 mod messages;
 mod runner;
