@@ -32,6 +32,9 @@ const MARKED_MESSAGES: usize = 2;
 /// The note that stands in a transcript where the model was asked without its earlier thoughts.
 const LEFT_BEHIND: &str = "thoughts_left_behind";
 
+/// The note that stands in a transcript where the server paused a turn.
+const PAUSED: &str = "paused";
+
 /// What a tool said that failed without a word: the API refuses an error without content.
 const FAILED: &str = "The tool failed without a message.";
 
@@ -83,7 +86,7 @@ pub(crate) fn conversation<'a>(
         Some(Role::Assistant) => messages.insert(0, Message::of_user(CONTINUE)),
         Some(Role::User) => {}
     }
-    // A turn that the server paused goes back without a word of the user's; only its own tools make it pause.
+    // A turn that the server paused goes back without a word of the user's.
     if !paused && messages.last().is_some_and(|last| last.role == Role::Assistant) {
         messages.push(Message::of_user(CONTINUE));
     }
@@ -110,6 +113,12 @@ fn is_left_behind(item: &Item, origin: &str) -> bool {
     matches!(item, Item::Opaque(raw) if raw.note_of(origin).is_some_and(|note| note == LEFT_BEHIND))
 }
 
+/// An item for the end of an answer that the server paused. What it holds may look like a finished one, so nothing else
+/// tells that the server wants it back as it is.
+pub(crate) fn paused(origin: &str) -> Item {
+    Item::Opaque(Raw::note(origin, PAUSED.into()))
+}
+
 /// Puts a cache breakpoint on the last block of the newest user messages that has something in it.
 pub(crate) fn mark_newest(messages: &mut [Message<'_>]) {
     let users = messages.iter_mut().rev().filter(|message| message.role == Role::User);
@@ -129,7 +138,7 @@ struct Writer<'a> {
     origin: &'a str,
     /// Whether the model's thoughts go back to it from here on.
     with_thoughts: bool,
-    /// Whether the newest message may be a turn that the server paused.
+    /// Whether the server paused the turn behind its newest block.
     paused: bool,
     thoughts: bool,
 }
@@ -155,10 +164,10 @@ impl<'a> Writer<'a> {
             Item::ToolCall(call) => self.call(call),
             Item::ToolOutput(output) => self.output(output)?,
             Item::Opaque(raw) => {
-                if let Some(raw) = raw.of(self.origin) {
-                    self.push(Role::Assistant, Block::Raw(raw));
-                    self.paused = true;
+                if let Some(block) = raw.of(self.origin) {
+                    self.push(Role::Assistant, Block::Raw(block));
                 }
+                self.paused |= raw.note_of(self.origin).is_some_and(|note| note == PAUSED);
             }
             _ => return Err(unsupported("item of the transcript")),
         }
@@ -248,12 +257,10 @@ impl<'a> Writer<'a> {
     }
 
     fn push(&mut self, role: Role, block: Block<'a>) {
+        self.paused = false;
         match self.messages.last_mut() {
             Some(message) if message.role == role => message.content.push(block),
-            _ => {
-                self.paused = false;
-                self.messages.push(Message { role, content: vec![block] });
-            }
+            _ => self.messages.push(Message { role, content: vec![block] }),
         }
     }
 }

@@ -27,9 +27,9 @@ use agentexec_runner_core::Usage;
 use agentexec_runner_http::ResponseBudget;
 use serde_json::{Map, Value};
 
-use crate::PROTOCOL;
 use crate::block::Block;
 use crate::wire::{Counts, Delta, Event, Message, StopDetails};
+use crate::{PROTOCOL, conversation};
 
 /// What one event came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -180,14 +180,19 @@ impl Fold {
         Ok((events, self))
     }
 
-    /// The response: every block as an item in the order in which it began, with its own form.
+    /// The response: every block as an item in the order in which it began, with its own form. Behind those of a turn
+    /// that the server paused stands a note that says so.
     ///
     /// What is missing is made up for: a message without a stop reason ended its turn, or asks for tools when it
     /// has tool calls.
     #[must_use]
     pub fn finish(self) -> ModelResponse {
-        let items: Vec<Item> = self.blocks.into_iter().map(|block| block.into_item(&self.origin)).collect();
+        let mut items: Vec<Item> =
+            self.blocks.into_iter().map(|block| block.into_item(&self.origin)).collect();
         let stop = stop_reason(self.stop_reason, self.stop_details, &items);
+        if stop == StopReason::Pause {
+            items.push(conversation::paused(&self.origin));
+        }
         let mut response = ModelResponse::new(items, stop);
         response.usage = usage(self.counts);
         response.model = self.model;

@@ -6,6 +6,7 @@ mod ends;
 mod errors;
 mod fixtures;
 mod messages;
+mod pauses;
 mod runner;
 mod shown;
 mod stepdown;

@@ -119,28 +119,6 @@ async fn a_demand_for_tools_holds_until_tools_were_called_once() {
 }
 
 #[tokio::test]
-async fn a_paused_turn_goes_on_without_a_word_of_the_users_and_counts() {
-    both(async |streaming| {
-        let search =
-            json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"q": "x"}});
-        let found = json!({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []});
-        let paused =
-            Answer::new(vec![json!({"type": "text", "text": "Searching."}), search.clone()], "pause_turn");
-        let mut last = Answer::text("Found nothing.");
-        last.content.insert(0, found.clone());
-        let seen = play(streaming, &adder(), [paused.clone(), last]).await;
-        assert_eq!((&*seen.run().output, seen.run().turns.len()), ("Searching.Found nothing.", 2));
-        assert_eq!(seen.bodies[1]["messages"].as_array().unwrap().len(), 2);
-        assert_eq!(*seen.newest(), json!({"role": "assistant", "content": paused.content}));
-
-        let agent = adder().max_turns(1).on_max_turns(OnMaxTurns::Fail);
-        let seen = play(streaming, &agent, [paused]).await;
-        assert!(matches!(seen.kind(), AgentErrorKind::MaxTurns { .. }), "{:?}", seen.kind());
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn a_server_error_after_tools_ran_does_not_run_them_again() {
     both(async |streaming| {
         let ran = Count::default();
