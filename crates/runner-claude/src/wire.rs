@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The kinds of event that [`Event`] describes. Others are skipped, whatever their fields hold.
@@ -40,6 +40,7 @@ pub(crate) struct Event<'a> {
     pub(crate) delta: Option<Delta<'a>>,
     pub(crate) content_block: Option<Map<String, Value>>,
     pub(crate) message: Option<Box<Message>>,
+    #[serde(default, deserialize_with = "counts")]
     pub(crate) usage: Option<Box<Counts>>,
 }
 
@@ -78,11 +79,33 @@ impl Delta<'_> {
 /// A whole message: the body of an answer that was not streamed, and what `message_start` opens with.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Message {
+    #[serde(default, deserialize_with = "content")]
     pub(crate) content: Option<Vec<Map<String, Value>>>,
     pub(crate) model: Option<String>,
     pub(crate) stop_reason: Option<String>,
     pub(crate) stop_details: Option<StopDetails>,
+    #[serde(default, deserialize_with = "counts")]
     pub(crate) usage: Option<Box<Counts>>,
+    /// What went wrong, where a server says so in a message.
+    pub(crate) error: Option<Value>,
+}
+
+/// The blocks of a message. A text in place of them is one block, and a place for one that is empty is none.
+fn content<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Map<String, Value>>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Content {
+        Text(String),
+        Blocks(Vec<Option<Map<String, Value>>>),
+    }
+
+    Ok(Option::deserialize(from)?.map(|content| match content {
+        Content::Text(text) if text.is_empty() => Vec::new(),
+        Content::Text(text) => {
+            vec![Map::from_iter([("type".to_owned(), "text".into()), ("text".to_owned(), text.into())])]
+        }
+        Content::Blocks(blocks) => blocks.into_iter().flatten().filter(|block| !block.is_empty()).collect(),
+    }))
 }
 
 /// More about why the model stopped; sent with a refusal.
@@ -93,21 +116,37 @@ pub(crate) struct StopDetails {
 }
 
 /// Token counts. What is absent was not said, which differs from zero.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) input_tokens: Option<u64>,
     pub(crate) output_tokens: Option<u64>,
     pub(crate) cache_read_input_tokens: Option<u64>,
     pub(crate) cache_creation_input_tokens: Option<u64>,
-    pub(crate) output_tokens_details: Option<OutputDetails>,
+    /// Of the output tokens.
+    pub(crate) thinking_tokens: Option<u64>,
 }
 
-/// The parts of the output tokens.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-pub(crate) struct OutputDetails {
-    pub(crate) thinking_tokens: Option<u64>,
+/// Reads counts of whatever form: a count that cannot be read is no reason to lose an answer.
+fn counts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Box<Counts>>, D::Error> {
+    let said = Value::deserialize(from)?;
+    let count = |of: &Value, field: &str| of.get(field).and_then(count);
+    let details = said.get("output_tokens_details").unwrap_or(&Value::Null);
+    Ok(said.is_object().then(|| {
+        Box::new(Counts {
+            input_tokens: count(&said, "input_tokens"),
+            output_tokens: count(&said, "output_tokens"),
+            cache_read_input_tokens: count(&said, "cache_read_input_tokens"),
+            cache_creation_input_tokens: count(&said, "cache_creation_input_tokens"),
+            thinking_tokens: count(details, "thinking_tokens"),
+        })
+    }))
+}
+
+/// A count, also as a number with a fraction or as text.
+fn count(said: &Value) -> Option<u64> {
+    let number = || said.as_f64().or_else(|| said.as_str()?.trim().parse().ok());
+    // The cast ends at the bounds.
+    said.as_u64().or_else(|| number().filter(|count| count.is_finite()).map(|count| count as u64))
 }
 
 impl<'a> Event<'a> {

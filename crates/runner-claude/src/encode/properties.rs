@@ -148,6 +148,7 @@ proptest! {
         for message in sent.as_array().unwrap().iter().filter(|message| message["role"] == "assistant") {
             let (_, fold) = Fold::of(crate::conversation::tests::ORIGIN.into())
                 .read(message.to_string().as_bytes())
+                .unwrap()
                 .unwrap();
             let mut items = vec![Item::user("Go")];
             items.extend(fold.finish().items);

@@ -95,7 +95,7 @@ proptest! {
         }
         let usage = json!({"input_tokens": 1, "output_tokens": 2});
         push(json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}));
-        prop_assert_eq!(push(json!({"type": "message_stop"})), Folded::Done);
+        prop_assert_eq!(push(json!({"type": "message_stop"})), Folded::Done(vec![]));
 
         let content: Vec<Value> = content.into_iter().map(|block| block.whole).collect();
         let body = json!({"content": content, "model": "m", "stop_reason": "end_turn", "usage": usage});

@@ -3,10 +3,11 @@
 use agentexec_agent_core::Agent;
 use agentexec_agent_core::model::{ModelErrorKind, ModelEvent, ModelRequest};
 use agentexec_agent_core::transcript::Item;
-use serde_json::Value;
+use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
-use crate::support::{Answer, Reply, Server, ask_for_events, claude, play, sse};
+use crate::support::{Answer, Reply, Server, ask_for_events, both, claude, play, sse, stream_of};
+use crate::tools::add;
 
 fn events_in(text: String) -> ResponseTemplate {
     let template = ResponseTemplate::new(200).insert_header("request-id", "req_test");
@@ -85,4 +86,44 @@ async fn events_that_only_their_names_tell_apart_are_read() {
     }
     let seen = play(true, &Agent::new("Greeter"), [events_in(stream)]).await;
     assert_eq!((&*seen.run().output, &*seen.shown()), ("It is.", "It is."));
+}
+
+#[tokio::test]
+async fn an_error_in_place_of_an_answer_is_told() {
+    let body = json!({
+        "type": "message", "content": [], "error": {"type": "overloaded_error", "message": "boom"},
+    });
+    both(async |streaming| {
+        let broken =
+            || ResponseTemplate::new(200).insert_header("request-id", "req_test").set_body_json(&body);
+        let seen = play(streaming, &Agent::new("Greeter"), [broken(), broken(), broken()]).await;
+        assert_eq!(seen.model_error(), (ModelErrorKind::Overloaded, Some(200)));
+        let error = seen.error().model_error().unwrap();
+        assert_eq!((error.message(), error.request_id()), ("Anthropic: boom", Some("req_test")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_with_an_end_and_no_answer_is_asked_for_again() {
+    let nothing = || Reply::from(stream_of(&[json!({"type": "message_stop"})]));
+    let seen = play(true, &Agent::new("Greeter"), [nothing(), Answer::text("Hi.").into()]).await;
+    assert_eq!((&*seen.run().output, seen.bodies.len()), ("Hi.", 2));
+    let seen = play(true, &Agent::new("Greeter"), [nothing(), nothing(), nothing()]).await;
+    assert_eq!(seen.model_error(), (ModelErrorKind::StreamCut, Some(200)));
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_with_the_start_of_its_stream_is_shown_and_carried_out() {
+    let whole = |answer: &Answer| {
+        let mut events = answer.events();
+        events.retain(|event| !event["type"].as_str().unwrap().starts_with("content_block"));
+        events[0]["message"]["content"] = json!(answer.content);
+        Reply::from(stream_of(&events))
+    };
+    let adding = Answer::calls([("toolu_1", "add", r#"{"a": 1, "b": 2}"#)]);
+    let replies = [whole(&adding), whole(&Answer::text("It is 3."))];
+    let seen = play(true, &Agent::new("Adder").tool(add()), replies).await;
+    assert_eq!((&*seen.run().output, &*seen.shown()), ("It is 3.", "It is 3."));
+    assert_eq!(seen.newest()["content"][0]["content"], "3");
 }
