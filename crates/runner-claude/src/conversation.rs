@@ -165,7 +165,7 @@ impl<'a> Writer<'a> {
             Item::ToolOutput(output) => self.output(output)?,
             Item::Opaque(raw) => {
                 if let Some(block) = raw.of(self.origin) {
-                    self.push(Role::Assistant, Block::Raw(block));
+                    self.push(Role::Assistant, Block::Raw(Cow::Borrowed(block)));
                 }
                 self.paused |= raw.note_of(self.origin).is_some_and(|note| note == PAUSED);
             }
@@ -192,21 +192,27 @@ impl<'a> Writer<'a> {
         if is_blank(&item.text) {
             return;
         }
-        let own = self.own(item.raw.as_ref());
-        self.push(Role::Assistant, own.map_or_else(|| Block::Own(Own::text(&item.text)), Block::Raw));
+        let block = match self.own(item.raw.as_ref()) {
+            Some(raw) => Block::Raw(Cow::Borrowed(raw)),
+            None => Block::Own(Own::text(&item.text)),
+        };
+        self.push(Role::Assistant, block);
     }
 
     fn reasoning(&mut self, item: &'a ReasoningItem) {
         if let Some(raw) = self.own(item.raw.as_ref()).filter(|_| self.with_thoughts) {
             self.thoughts = true;
-            self.push(Role::Assistant, Block::Raw(raw));
+            self.push(Role::Assistant, Block::Raw(Cow::Borrowed(raw)));
         }
     }
 
     fn call(&mut self, call: &'a ToolCall) {
-        // A block that goes back as it came keeps its id, whatever that looks like.
+        // A block that goes back as it came keeps its id, whatever that looks like, unless it came before.
         let (id, block) = match self.own(call.raw.as_ref()) {
-            Some(raw) => (Cow::Borrowed(call.id.as_str()), Block::Raw(raw)),
+            Some(raw) => {
+                let id = self.unused(Cow::Borrowed(&call.id));
+                (id.clone(), Block::Raw(with_id(raw, id)))
+            }
             None => {
                 let id = self.unused(wire_id(&call.id));
                 let (name, input) = (wire_name(&call.name), input_object(&call.arguments));
@@ -218,8 +224,8 @@ impl<'a> Writer<'a> {
         self.push(Role::Assistant, block);
     }
 
-    /// This id, or one made of it: some providers count their calls anew in each turn, and the API refuses an id
-    /// that comes twice.
+    /// This id, or one made of it: some servers count their calls anew in each turn or give one id to several, and the
+    /// API refuses an id that comes twice.
     fn unused(&self, id: Cow<'a, str>) -> Cow<'a, str> {
         if !self.used.contains(&id) {
             return id;
@@ -263,6 +269,16 @@ impl<'a> Writer<'a> {
             _ => self.messages.push(Message { role, content: vec![block] }),
         }
     }
+}
+
+/// The model's own block of a call, with this id.
+fn with_id<'a>(raw: &'a Value, id: Cow<'a, str>) -> Cow<'a, Value> {
+    let Cow::Owned(id) = id else { return Cow::Borrowed(raw) };
+    let mut raw = raw.clone();
+    if let Some(members) = raw.as_object_mut() {
+        members.insert("id".to_owned(), id.into());
+    }
+    Cow::Owned(raw)
 }
 
 /// The API refuses a text block without anything but white space in it.

@@ -138,25 +138,40 @@ fn an_error_without_words_is_given_some() {
 
 #[test]
 fn a_call_id_that_comes_again_is_told_apart() {
-    let items = [
-        Item::user("Go"),
-        call("0", ""),
-        call("0", ""),
-        output("0", "first"),
-        output("0", "second"),
-        call("0", ""),
-        output("0", "third"),
-    ];
-    let messages = messages(&items);
-    let ids: Vec<&Value> = [(1, 0), (1, 1), (3, 0)]
-        .map(|(message, block): (usize, usize)| &messages[message]["content"][block]["id"])
-        .to_vec();
-    assert_eq!(ids, ["0", "0-2", "0-3"]);
-    let results: Vec<&Value> = [(2, 0), (2, 1), (4, 0)]
-        .map(|(message, block): (usize, usize)| &messages[message]["content"][block])
-        .to_vec();
-    for (result, (id, content)) in results.iter().zip([("0", "first"), ("0-2", "second"), ("0-3", "third")]) {
-        assert_eq!((&result["tool_use_id"], &result["content"]), (&json!(id), &json!(content)));
+    let raw = |place: u32| json!({"type": "tool_use", "id": "0", "name": "add", "input": {"place": place}});
+    let asked = |place, is_own: bool| {
+        let raw = raw(place);
+        let arguments = raw["input"].to_string();
+        Item::ToolCall(ToolCall {
+            id: "0".into(),
+            name: "add".into(),
+            arguments,
+            raw: if is_own { own(&raw) } else { None },
+        })
+    };
+    for which_are_own in [[false; 3], [true; 3], [true, false, true], [false, true, false]] {
+        let [one, two, three] = which_are_own;
+        let items = [
+            Item::user("Go"),
+            asked(1, one),
+            asked(2, two),
+            output("0", "first"),
+            output("0", "second"),
+            asked(3, three),
+            output("0", "third"),
+        ];
+        let messages = messages(&items);
+        let calls = [(1, 0), (1, 1), (3, 0)]
+            .map(|(message, block): (usize, usize)| &messages[message]["content"][block]);
+        let results = [(2, 0), (2, 1), (4, 0)]
+            .map(|(message, block): (usize, usize)| &messages[message]["content"][block]);
+        for (place, (id, said)) in (1..).zip([("0", "first"), ("0-2", "second"), ("0-3", "third")]) {
+            let mut expected = raw(place);
+            expected["id"] = id.into();
+            assert_eq!(calls[place as usize - 1], &expected);
+            let result = json!({"type": "tool_result", "tool_use_id": id, "content": said});
+            assert_eq!(results[place as usize - 1], &result);
+        }
     }
 }
 
