@@ -348,6 +348,6 @@ pub(crate) fn protocol(message: impl Into<String>) -> ModelError {
 }
 
 #[cfg(test)]
-mod properties;
+pub(crate) mod properties;
 #[cfg(test)]
 mod tests;

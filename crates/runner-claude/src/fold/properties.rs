@@ -8,8 +8,8 @@ use super::*;
 
 /// A block of a message, and the deltas that a stream of it may be cut into: the field of the delta, and its text.
 #[derive(Clone, Debug)]
-struct Made {
-    whole: Value,
+pub(crate) struct Made {
+    pub(crate) whole: Value,
     opened: Value,
     deltas: Vec<Value>,
 }
@@ -69,7 +69,7 @@ fn made(kind: u8, text: &str, cuts: &[prop::sample::Index]) -> Made {
     }
 }
 
-fn contents() -> impl Strategy<Value = Vec<Made>> {
+pub(crate) fn contents() -> impl Strategy<Value = Vec<Made>> {
     let block = (0..5u8, "[a-zß\"\\\\\n{}😀 ]{1,12}", vec(any::<prop::sample::Index>(), 0..4));
     vec(block.prop_map(|(kind, text, cuts)| made(kind, &text, &cuts)), 0..5)
 }
