@@ -147,8 +147,14 @@ async fn usage_is_summed_over_the_run_and_kept_for_each_turn() {
         let usage = seen.run().usage();
         assert_eq!((usage.input_tokens, usage.output_tokens), (222, 40));
         assert_eq!((usage.cached_tokens, usage.cache_write_tokens), (200, 2));
-        let per_turn: Vec<u64> = seen.run().turns.iter().map(|turn| turn.usage.input_tokens).collect();
-        assert_eq!(per_turn, [111, 111]);
+        assert_eq!(usage.reasoning_tokens, 10);
+        let per_turn: Vec<(u64, u64)> = seen
+            .run()
+            .turns
+            .iter()
+            .map(|turn| (turn.usage.input_tokens, turn.usage.reasoning_tokens))
+            .collect();
+        assert_eq!(per_turn, [(111, 5), (111, 5)]);
         assert_eq!(seen.run().turns[0].request_id.as_deref(), Some("req_test"));
     })
     .await;
@@ -157,9 +163,11 @@ async fn usage_is_summed_over_the_run_and_kept_for_each_turn() {
 #[tokio::test]
 async fn a_run_may_end_with_what_a_tool_answered() {
     both(async |streaming| {
-        let agent = adder().on_tool_use(OnToolUse::StopAt(vec!["add".into()]));
-        let seen = play(streaming, &agent, [adding()]).await;
-        assert_eq!((&*seen.run().output, seen.run().finish), ("3", Finish::Tool));
+        for policy in [OnToolUse::Stop, OnToolUse::StopAt(vec!["add".into()])] {
+            let seen = play(streaming, &adder().on_tool_use(policy), [adding()]).await;
+            assert_eq!((&*seen.run().output, seen.run().finish), ("3", Finish::Tool));
+            assert_eq!((seen.bodies.len(), seen.run().transcript.open_calls().len()), (1, 0));
+        }
     })
     .await;
 }
