@@ -12,7 +12,10 @@ fuzz_target!(|input: &[u8]| {
         for data in data {
             match fold.push(data)? {
                 Folded::Event(event) => events.push(event),
-                Folded::Done => return Ok((events, fold.finish())),
+                Folded::Done(rest) => {
+                    events.extend(rest);
+                    return Ok((events, fold.finish()));
+                }
                 _ => {}
             }
         }

@@ -50,7 +50,7 @@ fn decode_and_fold(stream: &[u8]) -> ModelResponse {
         let mut rest = chunk;
         while let Some(event) = decoder.decode(&mut rest).unwrap() {
             match fold.push(event.data).unwrap() {
-                Folded::Done => return fold.finish(),
+                Folded::Done(_) => return fold.finish(),
                 folded => drop(black_box(folded)),
             }
         }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Block<'a> {
-    Raw(&'a Value),
+    Raw(Cow<'a, Value>),
     Own(Own<'a>),
 }
 

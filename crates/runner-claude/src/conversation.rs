@@ -32,6 +32,9 @@ const MARKED_MESSAGES: usize = 2;
 /// The note that stands in a transcript where the model was asked without its earlier thoughts.
 const LEFT_BEHIND: &str = "thoughts_left_behind";
 
+/// The note that stands in a transcript where the server paused a turn.
+const PAUSED: &str = "paused";
+
 /// What a tool said that failed without a word: the API refuses an error without content.
 const FAILED: &str = "The tool failed without a message.";
 
@@ -83,7 +86,7 @@ pub(crate) fn conversation<'a>(
         Some(Role::Assistant) => messages.insert(0, Message::of_user(CONTINUE)),
         Some(Role::User) => {}
     }
-    // A turn that the server paused goes back without a word of the user's; only its own tools make it pause.
+    // A turn that the server paused goes back without a word of the user's.
     if !paused && messages.last().is_some_and(|last| last.role == Role::Assistant) {
         messages.push(Message::of_user(CONTINUE));
     }
@@ -110,6 +113,12 @@ fn is_left_behind(item: &Item, origin: &str) -> bool {
     matches!(item, Item::Opaque(raw) if raw.note_of(origin).is_some_and(|note| note == LEFT_BEHIND))
 }
 
+/// An item for the end of an answer that the server paused. What it holds may look like a finished one, so nothing else
+/// tells that the server wants it back as it is.
+pub(crate) fn paused(origin: &str) -> Item {
+    Item::Opaque(Raw::note(origin, PAUSED.into()))
+}
+
 /// Puts a cache breakpoint on the last block of the newest user messages that has something in it.
 pub(crate) fn mark_newest(messages: &mut [Message<'_>]) {
     let users = messages.iter_mut().rev().filter(|message| message.role == Role::User);
@@ -129,7 +138,7 @@ struct Writer<'a> {
     origin: &'a str,
     /// Whether the model's thoughts go back to it from here on.
     with_thoughts: bool,
-    /// Whether the newest message may be a turn that the server paused.
+    /// Whether the server paused the turn behind its newest block.
     paused: bool,
     thoughts: bool,
 }
@@ -155,10 +164,10 @@ impl<'a> Writer<'a> {
             Item::ToolCall(call) => self.call(call),
             Item::ToolOutput(output) => self.output(output)?,
             Item::Opaque(raw) => {
-                if let Some(raw) = raw.of(self.origin) {
-                    self.push(Role::Assistant, Block::Raw(raw));
-                    self.paused = true;
+                if let Some(block) = raw.of(self.origin) {
+                    self.push(Role::Assistant, Block::Raw(Cow::Borrowed(block)));
                 }
+                self.paused |= raw.note_of(self.origin).is_some_and(|note| note == PAUSED);
             }
             _ => return Err(unsupported("item of the transcript")),
         }
@@ -183,21 +192,27 @@ impl<'a> Writer<'a> {
         if is_blank(&item.text) {
             return;
         }
-        let own = self.own(item.raw.as_ref());
-        self.push(Role::Assistant, own.map_or_else(|| Block::Own(Own::text(&item.text)), Block::Raw));
+        let block = match self.own(item.raw.as_ref()) {
+            Some(raw) => Block::Raw(Cow::Borrowed(raw)),
+            None => Block::Own(Own::text(&item.text)),
+        };
+        self.push(Role::Assistant, block);
     }
 
     fn reasoning(&mut self, item: &'a ReasoningItem) {
         if let Some(raw) = self.own(item.raw.as_ref()).filter(|_| self.with_thoughts) {
             self.thoughts = true;
-            self.push(Role::Assistant, Block::Raw(raw));
+            self.push(Role::Assistant, Block::Raw(Cow::Borrowed(raw)));
         }
     }
 
     fn call(&mut self, call: &'a ToolCall) {
-        // A block that goes back as it came keeps its id, whatever that looks like.
+        // A block that goes back as it came keeps its id, whatever that looks like, unless it came before.
         let (id, block) = match self.own(call.raw.as_ref()) {
-            Some(raw) => (Cow::Borrowed(call.id.as_str()), Block::Raw(raw)),
+            Some(raw) => {
+                let id = self.unused(Cow::Borrowed(&call.id));
+                (id.clone(), Block::Raw(with_id(raw, id)))
+            }
             None => {
                 let id = self.unused(wire_id(&call.id));
                 let (name, input) = (wire_name(&call.name), input_object(&call.arguments));
@@ -209,8 +224,8 @@ impl<'a> Writer<'a> {
         self.push(Role::Assistant, block);
     }
 
-    /// This id, or one made of it: some providers count their calls anew in each turn, and the API refuses an id
-    /// that comes twice.
+    /// This id, or one made of it: some servers count their calls anew in each turn or give one id to several, and the
+    /// API refuses an id that comes twice.
     fn unused(&self, id: Cow<'a, str>) -> Cow<'a, str> {
         if !self.used.contains(&id) {
             return id;
@@ -248,14 +263,22 @@ impl<'a> Writer<'a> {
     }
 
     fn push(&mut self, role: Role, block: Block<'a>) {
+        self.paused = false;
         match self.messages.last_mut() {
             Some(message) if message.role == role => message.content.push(block),
-            _ => {
-                self.paused = false;
-                self.messages.push(Message { role, content: vec![block] });
-            }
+            _ => self.messages.push(Message { role, content: vec![block] }),
         }
     }
+}
+
+/// The model's own block of a call, with this id.
+fn with_id<'a>(raw: &'a Value, id: Cow<'a, str>) -> Cow<'a, Value> {
+    let Cow::Owned(id) = id else { return Cow::Borrowed(raw) };
+    let mut raw = raw.clone();
+    if let Some(members) = raw.as_object_mut() {
+        members.insert("id".to_owned(), id.into());
+    }
+    Cow::Owned(raw)
 }
 
 /// The API refuses a text block without anything but white space in it.

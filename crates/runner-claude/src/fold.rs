@@ -11,25 +11,26 @@
 //! fold.push(r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#)?;
 //! fold.push(r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello"}}"#)?;
 //! fold.push(r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#)?;
-//! assert_eq!(fold.push(r#"{"type":"message_stop"}"#)?, Folded::Done);
+//! assert_eq!(fold.push(r#"{"type":"message_stop"}"#)?, Folded::Done(vec![]));
 //! assert_eq!(fold.finish().usage.output_tokens, 1);
 //! # Ok::<(), agentexec_agent_core::model::ModelError>(())
 //! ```
 //!
 //! Source of the rules: <https://platform.claude.com/docs/en/build-with-claude/streaming>.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::sync::Arc;
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse, StopReason};
 use agentexec_agent_core::transcript::Item;
 use agentexec_runner_core::Usage;
-use agentexec_runner_http::ResponseBudget;
+use agentexec_runner_http::{ResponseBudget, error_from_value};
 use serde_json::{Map, Value};
 
-use crate::PROTOCOL;
 use crate::block::Block;
 use crate::wire::{Counts, Delta, Event, Message, StopDetails};
+use crate::{PROTOCOL, conversation};
 
 /// What one event came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +42,9 @@ pub enum Folded {
     Event(ModelEvent),
     /// The event is an error of the provider. The message does not go on.
     Failed,
-    /// The terminal event. [`Fold::finish`] gives the response.
-    Done,
+    /// The terminal event, with what there is to show yet: content that came with the start of the message and not
+    /// again. [`Fold::finish`] gives the response.
+    Done(Vec<ModelEvent>),
 }
 
 impl From<Option<ModelEvent>> for Folded {
@@ -62,6 +64,10 @@ pub struct Fold {
     budget: ResponseBudget,
     /// Where the newest block of each index stands.
     places: HashMap<u64, usize>,
+    /// Whether anything of a message came.
+    has_begun: bool,
+    /// The blocks that came with the start of the message, and have not come again.
+    given: BTreeMap<u64, Map<String, Value>>,
     counts: Counts,
     model: Option<String>,
     stop_reason: Option<String>,
@@ -88,6 +94,8 @@ impl Fold {
             blocks: Vec::new(),
             budget: ResponseBudget::default(),
             places: HashMap::new(),
+            has_begun: false,
+            given: BTreeMap::new(),
             counts: Counts::default(),
             model: None,
             stop_reason: None,
@@ -95,14 +103,29 @@ impl Fold {
         }
     }
 
-    /// Adds one event of a stream, in the JSON it came as.
+    /// Adds one event of a stream, in the JSON it came as. It goes by its `type`; one without that reports an error or
+    /// says nothing.
     ///
     /// # Errors
     /// [`ModelErrorKind::Protocol`] when a known event cannot be read or contradicts the ones before it, and
     /// [`ModelErrorKind::LimitExceeded`] when the message is larger than [`MAX_RESPONSE`](crate::MAX_RESPONSE).
     /// The message then cannot be completed.
     pub fn push(&mut self, data: &str) -> Result<Folded, ModelError> {
-        let Some(event) = Event::read(data).map_err(|error| unreadable("event", &error))? else {
+        self.push_named(None, data)
+    }
+
+    /// The same for an event that has a name, the value of its `event` field. What is called an error or a ping
+    /// is one, whatever it holds; anything else goes by the `type` of its JSON, and by its name where that is missing.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_named(&mut self, name: Option<&str>, data: &str) -> Result<Folded, ModelError> {
+        match name {
+            Some("error") => return Ok(Folded::Failed),
+            Some("ping") => return Ok(Folded::Quiet),
+            _ => {}
+        }
+        let Some(event) = Event::read(name, data).map_err(|error| unreadable("event", &error))? else {
             return Ok(Folded::Quiet);
         };
         match event.kind.as_str() {
@@ -115,9 +138,12 @@ impl Fold {
                 self.budget.spend(data.len())?;
                 self.start(event.index, event.content_block.unwrap_or_default())
             }
-            "content_block_stop" => Ok(self.block(event.index)?.stop().into()),
+            // Of a block that is none there is nothing to end.
+            "content_block_stop" => Ok(self.block(event.index).ok().and_then(Block::stop).into()),
             "message_start" => {
-                if let Some(message) = event.message {
+                self.has_begun = true;
+                if let Some(mut message) = event.message {
+                    self.give(message.content.take().unwrap_or_default(), data)?;
                     self.open(*message);
                 }
                 Ok(Folded::Quiet)
@@ -126,7 +152,7 @@ impl Fold {
                 self.close(event.delta.unwrap_or_default(), event.usage);
                 Ok(Folded::Quiet)
             }
-            "message_stop" => Ok(Folded::Done),
+            "message_stop" => self.end().map(Folded::Done),
             "error" => Ok(Folded::Failed),
             _ => Ok(Folded::Quiet),
         }
@@ -137,13 +163,14 @@ impl Fold {
     ///
     /// # Errors
     /// [`ModelErrorKind::Protocol`] when the body is not a message, [`ModelErrorKind::StreamCut`] when it ends in the
-    /// middle of one.
+    /// middle of one, and the error that it reports, if it does.
     pub fn whole(body: &[u8]) -> Result<(Vec<ModelEvent>, Self), ModelError> {
-        Self::new().read(body)
+        let reported = || error_from_value(&serde_json::from_slice(body).unwrap_or_default());
+        Self::new().read(body)?.ok_or_else(reported)
     }
 
-    /// Reads a whole body into an empty message.
-    pub(crate) fn read(mut self, body: &[u8]) -> Result<(Vec<ModelEvent>, Self), ModelError> {
+    /// Reads a whole body into an empty message. `None` is one that reports an error.
+    pub(crate) fn read(mut self, body: &[u8]) -> Result<Option<(Vec<ModelEvent>, Self)>, ModelError> {
         let mut message: Message = serde_json::from_slice(body).map_err(|error| match error.is_eof() {
             true => ModelError::new(
                 ModelErrorKind::StreamCut,
@@ -151,28 +178,30 @@ impl Fold {
             ),
             false => unreadable("answer", &error),
         })?;
+        if message.error.is_some() {
+            return Ok(None);
+        }
         let Some(content) = message.content.take() else {
             return Err(protocol("Anthropic sent an answer that is not a message: it has no `content`"));
         };
-        let mut events = Vec::new();
-        for (index, block) in (0..).zip(content) {
-            if let Folded::Event(event) = self.start(Some(index), block)? {
-                events.push(event);
-            }
-            events.extend(self.block(Some(index))?.stop());
-        }
+        let events = self.take((0..).zip(content))?;
         self.open(message);
-        Ok((events, self))
+        Ok(Some((events, self)))
     }
 
-    /// The response: every block as an item in the order in which it began, with its own form.
+    /// The response: every block as an item in the order in which it began, with its own form. Behind those of a turn
+    /// that the server paused stands a note that says so.
     ///
     /// What is missing is made up for: a message without a stop reason ended its turn, or asks for tools when it
     /// has tool calls.
     #[must_use]
     pub fn finish(self) -> ModelResponse {
-        let items: Vec<Item> = self.blocks.into_iter().map(|block| block.into_item(&self.origin)).collect();
+        let mut items: Vec<Item> =
+            self.blocks.into_iter().map(|block| block.into_item(&self.origin)).collect();
         let stop = stop_reason(self.stop_reason, self.stop_details, &items);
+        if stop == StopReason::Pause {
+            items.push(conversation::paused(&self.origin));
+        }
         let mut response = ModelResponse::new(items, stop);
         response.usage = usage(self.counts);
         response.model = self.model;
@@ -192,12 +221,50 @@ impl Fold {
     }
 
     fn start(&mut self, index: Option<u64>, raw: Map<String, Value>) -> Result<Folded, ModelError> {
+        self.given.remove(&index.unwrap_or(self.blocks.len() as u64));
+        if raw.is_empty() {
+            return Ok(Folded::Quiet);
+        }
         let (block, event) = Block::start(raw)?;
         if let Some(index) = index {
             self.places.insert(index, self.blocks.len());
         }
         self.blocks.push(block);
         Ok(event.into())
+    }
+
+    /// Takes blocks that are complete, and says what there is to show of them.
+    fn take(
+        &mut self,
+        blocks: impl IntoIterator<Item = (u64, Map<String, Value>)>,
+    ) -> Result<Vec<ModelEvent>, ModelError> {
+        let mut events = Vec::new();
+        for (index, block) in blocks {
+            if let Folded::Event(event) = self.start(Some(index), block)? {
+                events.push(event);
+            }
+            events.extend(self.block(Some(index))?.stop());
+        }
+        Ok(events)
+    }
+
+    /// Keeps the blocks that came with the start of the message. Most servers that send any send them again.
+    fn give(&mut self, content: Vec<Map<String, Value>>, data: &str) -> Result<(), ModelError> {
+        if !content.is_empty() {
+            self.budget.spend(data.len())?;
+        }
+        self.given.extend((0..).zip(content));
+        Ok(())
+    }
+
+    /// The message is said to be over. One that never began is no answer, not even an empty one.
+    fn end(&mut self) -> Result<Vec<ModelEvent>, ModelError> {
+        if !self.has_begun && self.blocks.is_empty() && self.stop_reason.is_none() {
+            let message = "Anthropic: the stream ended without an answer in it";
+            return Err(ModelError::new(ModelErrorKind::StreamCut, message));
+        }
+        let given = mem::take(&mut self.given);
+        self.take(given)
     }
 
     fn open(&mut self, message: Message) {
@@ -224,7 +291,7 @@ impl Fold {
             cache_creation_input_tokens: newer
                 .cache_creation_input_tokens
                 .or(older.cache_creation_input_tokens),
-            output_tokens_details: newer.output_tokens_details.or(older.output_tokens_details),
+            thinking_tokens: newer.thinking_tokens.or(older.thinking_tokens),
         };
     }
 }
@@ -240,8 +307,7 @@ fn usage(counts: Counts) -> Usage {
     );
     usage.cached_tokens = cached;
     usage.cache_write_tokens = written;
-    usage.reasoning_tokens =
-        counts.output_tokens_details.and_then(|details| details.thinking_tokens).unwrap_or_default();
+    usage.reasoning_tokens = counts.thinking_tokens.unwrap_or_default();
     usage
 }
 
@@ -282,6 +348,6 @@ pub(crate) fn protocol(message: impl Into<String>) -> ModelError {
 }
 
 #[cfg(test)]
-mod properties;
+pub(crate) mod properties;
 #[cfg(test)]
 mod tests;

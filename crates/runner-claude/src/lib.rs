@@ -30,12 +30,12 @@
 //! that the prompt cache serves it.
 //!
 //! # What Claude is shown
-//! The user and tools may show images (JPEG, PNG, GIF, WebP), PDFs and text files, with their bytes or by an https
-//! address. Anything else is refused before it is sent.
+//! The user and tools may show images (JPEG, PNG, GIF, WebP), PDFs and text files, with their bytes or by an address
+//! (https or http). Anything else is refused before it is sent.
 //!
 //! # What a server does not know
-//! A request that is refused since it has a [`Feature`] that the server does not know is sent again without it, and the
-//! client remembers that. A refusal that says anything else is the error.
+//! A request that is refused since it has a [`Feature`] that the server does not know, or a schema that it does not take,
+//! is sent again without it, and the client remembers that. A refusal that says anything else is the error.
 //!
 //! # Tools that must be called
 //! The newest models, the default among them, always think, and refuse a demand for tools

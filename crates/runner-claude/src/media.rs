@@ -92,7 +92,7 @@ fn decoded(data: &str, media_type: &str) -> Result<String, ModelError> {
 fn unsupported(what: &str) -> ModelError {
     let message = format!(
         "Anthropic Messages does not take {what}: it takes images (JPEG, PNG, GIF, WebP), PDF and text files, with \
-         their bytes or by an https address; convert it or use another model"
+         their bytes or by an address (https or http); convert it or use another model"
     );
     ModelError::new(ModelErrorKind::Unsupported, message)
 }

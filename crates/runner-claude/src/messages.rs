@@ -192,7 +192,8 @@ impl Turn<'_> {
             ReplyBody::Events(events) => Ok(Phase::Read(Box::new(Reading { events, fold, note }))),
             ReplyBody::Json(body) => {
                 let read = fold.read(body.bytes());
-                let (events, fold) = read.map_err(|error| of(error, status, body.request_id()))?;
+                let read = read.map_err(|error| of(error, status, body.request_id()))?;
+                let (events, fold) = read.ok_or_else(|| body.error())?;
                 told.extend(events);
                 told.push(completed(fold, note, body.request_id()));
                 Ok(Phase::Over)
@@ -233,10 +234,13 @@ enum Read {
 
 /// Folds an event of a stream.
 fn take_in(fold: &mut Fold, event: &StreamEvent<'_>, told: &mut Vec<ModelEvent>) -> Result<Read, ModelError> {
-    match fold.push(event.data()) {
+    match fold.push_named(event.name(), event.data()) {
         Ok(Folded::Quiet) => told.push(ModelEvent::Heartbeat),
         Ok(Folded::Event(said)) => told.push(said),
-        Ok(Folded::Done) => return Ok(Read::Whole),
+        Ok(Folded::Done(rest)) => {
+            told.extend(rest);
+            return Ok(Read::Whole);
+        }
         Ok(Folded::Failed) => return Err(event.error()),
         // Where the JSON itself is at fault the transport knows more: it may have been cut off.
         Err(error) => return Err(event.json::<IgnoredAny>().err().unwrap_or(error)),

@@ -22,7 +22,8 @@ pub const DEFAULT_VERSION: &str = "2023-06-01";
 pub const DEFAULT_MODEL: &str = "claude-sonnet-5-5";
 
 /// The most tokens of one response, thoughts included, when the request does not say: the API requires a number.
-/// It is below [`MAX_UNSTREAMED_TOKENS`], so that it serves both ways.
+/// It is below [`MAX_UNSTREAMED_TOKENS`], so that it serves both ways. A model with a smaller limit refuses it: set
+/// [`Claude::max_tokens`] for one.
 pub const DEFAULT_MAX_TOKENS: u32 = 20_000;
 
 /// The most tokens that are asked for without streaming. Above it an answer can take longer than ten minutes, in which

@@ -45,6 +45,9 @@ impl Thinking {
 
     /// Up to this many tokens of thought: at least [`MIN_THINKING_BUDGET`] and fewer than the request's limit on
     /// output tokens, of which they are a part. A request outside this range fails before it is sent.
+    ///
+    /// Between tool calls such a model thinks only with
+    /// [`Claude::beta`](crate::Claude::beta)`("interleaved-thinking-2025-05-14")`.
     #[must_use]
     pub fn budget(tokens: u32) -> Self {
         Self { budget_tokens: Some(tokens), ..Self::of("enabled") }

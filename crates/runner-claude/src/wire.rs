@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The kinds of event that [`Event`] describes. Others are skipped, whatever their fields hold.
@@ -20,15 +20,18 @@ const EVENTS: [&str; 8] = [
     "message_delta",
     "message_stop",
     "ping",
-    "error",
+    ERROR,
 ];
 
 /// The kinds of delta that [`Delta`] describes.
 const DELTAS: [&str; 5] =
     ["text_delta", "input_json_delta", "thinking_delta", "signature_delta", "citations_delta"];
 
+/// The kind of event by which a provider reports an error.
+const ERROR: &str = "error";
+
 /// Any event of a stream: the fields of all kinds side by side.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Event<'a> {
     #[serde(borrow, default, rename = "type")]
     pub(crate) kind: Text<'a>,
@@ -37,6 +40,7 @@ pub(crate) struct Event<'a> {
     pub(crate) delta: Option<Delta<'a>>,
     pub(crate) content_block: Option<Map<String, Value>>,
     pub(crate) message: Option<Box<Message>>,
+    #[serde(default, deserialize_with = "counts")]
     pub(crate) usage: Option<Box<Counts>>,
 }
 
@@ -75,11 +79,33 @@ impl Delta<'_> {
 /// A whole message: the body of an answer that was not streamed, and what `message_start` opens with.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Message {
+    #[serde(default, deserialize_with = "content")]
     pub(crate) content: Option<Vec<Map<String, Value>>>,
     pub(crate) model: Option<String>,
     pub(crate) stop_reason: Option<String>,
     pub(crate) stop_details: Option<StopDetails>,
+    #[serde(default, deserialize_with = "counts")]
     pub(crate) usage: Option<Box<Counts>>,
+    /// What went wrong, where a server says so in a message.
+    pub(crate) error: Option<Value>,
+}
+
+/// The blocks of a message. A text in place of them is one block, and a place for one that is empty is none.
+fn content<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Map<String, Value>>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Content {
+        Text(String),
+        Blocks(Vec<Option<Map<String, Value>>>),
+    }
+
+    Ok(Option::deserialize(from)?.map(|content| match content {
+        Content::Text(text) if text.is_empty() => Vec::new(),
+        Content::Text(text) => {
+            vec![Map::from_iter([("type".to_owned(), "text".into()), ("text".to_owned(), text.into())])]
+        }
+        Content::Blocks(blocks) => blocks.into_iter().flatten().filter(|block| !block.is_empty()).collect(),
+    }))
 }
 
 /// More about why the model stopped; sent with a refusal.
@@ -90,47 +116,82 @@ pub(crate) struct StopDetails {
 }
 
 /// Token counts. What is absent was not said, which differs from zero.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) input_tokens: Option<u64>,
     pub(crate) output_tokens: Option<u64>,
     pub(crate) cache_read_input_tokens: Option<u64>,
     pub(crate) cache_creation_input_tokens: Option<u64>,
-    pub(crate) output_tokens_details: Option<OutputDetails>,
-}
-
-/// The parts of the output tokens.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-pub(crate) struct OutputDetails {
+    /// Of the output tokens.
     pub(crate) thinking_tokens: Option<u64>,
 }
 
+/// Reads counts of whatever form: a count that cannot be read is no reason to lose an answer.
+fn counts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Box<Counts>>, D::Error> {
+    let said = Value::deserialize(from)?;
+    let count = |of: &Value, field: &str| of.get(field).and_then(count);
+    let details = said.get("output_tokens_details").unwrap_or(&Value::Null);
+    Ok(said.is_object().then(|| {
+        Box::new(Counts {
+            input_tokens: count(&said, "input_tokens"),
+            output_tokens: count(&said, "output_tokens"),
+            cache_read_input_tokens: count(&said, "cache_read_input_tokens"),
+            cache_creation_input_tokens: count(&said, "cache_creation_input_tokens"),
+            thinking_tokens: count(details, "thinking_tokens"),
+        })
+    }))
+}
+
+/// A count, also as a number with a fraction or as text.
+fn count(said: &Value) -> Option<u64> {
+    let number = || said.as_f64().or_else(|| said.as_str()?.trim().parse().ok());
+    // The cast ends at the bounds.
+    said.as_u64().or_else(|| number().filter(|count| count.is_finite()).map(|count| count as u64))
+}
+
 impl<'a> Event<'a> {
-    /// Reads one event. `None` is an event of a kind that nobody here knows and whose fields are unlike those of
-    /// the known ones.
-    pub(crate) fn read(data: &'a str) -> Result<Option<Self>, serde_json::Error> {
-        match serde_json::from_str(data) {
-            Ok(event) => Ok(Some(event)),
-            Err(_) if is_foreign(data) => Ok(None),
+    /// Reads one event, which may have a `name` beside its JSON: of one without a `type` it is the kind. `None` is an
+    /// event of a kind that nobody here knows and whose fields are unlike those of the known ones.
+    pub(crate) fn read(name: Option<&'a str>, data: &'a str) -> Result<Option<Self>, serde_json::Error> {
+        match serde_json::from_str::<Self>(data) {
+            Ok(event) if !event.kind.as_str().is_empty() => Ok(Some(event)),
+            read => Self::look_closer(name, data, read),
+        }
+    }
+
+    /// What an event is that does not say so itself, or is unlike those of its kind.
+    fn look_closer(
+        name: Option<&'a str>,
+        data: &str,
+        read: Result<Self, serde_json::Error>,
+    ) -> Result<Option<Self>, serde_json::Error> {
+        let Ok(value) = serde_json::from_str::<Value>(data) else { return read.map(Some) };
+        let said = value.get("type").and_then(Value::as_str);
+        if said == Some(ERROR) || (said.is_none() && is_complaint(name, &value)) {
+            return Ok(Some(Self { kind: Text::from(ERROR), ..Self::default() }));
+        }
+        match read {
+            Ok(event) => Ok(Some(Self { kind: name.map_or(event.kind, Text::from), ..event })),
+            Err(_) if said.or(name).is_some_and(|kind| is_foreign(kind, &value)) => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
+/// Whether an event without a `type` reports an error. Without a name too, words in place of a message are one.
+fn is_complaint(name: Option<&str>, event: &Value) -> bool {
+    let says = |field| event.get(field).is_some_and(Value::is_string);
+    event.get("error").is_some_and(|error| !error.is_null())
+        || (name.is_none() && (says("message") || says("detail")))
+}
+
 /// Whether the event, or the delta in it, is of a kind that the structs above do not describe.
-fn is_foreign(data: &str) -> bool {
-    let Ok(event) = serde_json::from_str::<Value>(data) else { return false };
-    let kind =
-        |of: Option<&Value>| of.and_then(|of| of.get("type")).and_then(Value::as_str).map(str::to_owned);
-    match kind(Some(&event)) {
-        Some(event_kind) if event_kind == "content_block_delta" => {
-            kind(event.get("delta")).is_some_and(|delta| !DELTAS.contains(&delta.as_str()))
-        }
-        Some(event_kind) => !EVENTS.contains(&event_kind.as_str()),
-        None => false,
+fn is_foreign(kind: &str, event: &Value) -> bool {
+    if kind == "content_block_delta" {
+        let delta = event.get("delta").and_then(|delta| delta.get("type")).and_then(Value::as_str);
+        return delta.is_some_and(|delta| !DELTAS.contains(&delta));
     }
+    !EVENTS.contains(&kind)
 }
 
 /// A string, borrowed where it has no escapes. Absent and `null` are the empty string.
@@ -144,6 +205,12 @@ impl Text<'_> {
 
     pub(crate) fn into_string(self) -> String {
         self.0.into_owned()
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
     }
 }
 
@@ -191,11 +258,25 @@ mod tests {
     #[test]
     fn only_a_kind_that_is_known_must_have_the_known_fields() {
         let unknown_event = r#"{"type": "progress", "delta": 3, "index": "x"}"#;
-        assert!(Event::read(unknown_event).unwrap().is_none());
+        assert!(Event::read(None, unknown_event).unwrap().is_none());
+        assert!(Event::read(Some("progress"), r#"{"delta": 3}"#).unwrap().is_none());
         let unknown_delta = r#"{"type": "content_block_delta", "delta": {"type": "new_delta", "text": 3}}"#;
-        assert!(Event::read(unknown_delta).unwrap().is_none());
+        assert!(Event::read(None, unknown_delta).unwrap().is_none());
         let known = r#"{"type": "content_block_delta", "delta": {"type": "text_delta", "text": 3}}"#;
-        assert!(Event::read(known).is_err());
-        assert!(Event::read("{").is_err());
+        assert!(Event::read(None, known).is_err());
+        assert!(
+            Event::read(Some("content_block_delta"), r#"{"delta": {"type": "text_delta", "text": 3}}"#)
+                .is_err()
+        );
+        assert!(Event::read(Some("progress"), "{").is_err());
+    }
+
+    #[test]
+    fn a_name_says_what_an_event_is_that_does_not_say_so_itself() {
+        let kind = |name, data| Event::read(name, data).unwrap().unwrap().kind.into_string();
+        assert_eq!(kind(Some("message_stop"), "{}"), "message_stop");
+        assert_eq!(kind(Some("message_stop"), r#"{"type": null}"#), "message_stop");
+        assert_eq!(kind(Some("message_stop"), r#"{"type": "ping"}"#), "ping");
+        assert_eq!(kind(None, "{}"), "");
     }
 }

@@ -3,4 +3,5 @@
 
 mod failures;
 mod protocols;
+mod takeover;
 mod world;

@@ -138,50 +138,85 @@ fn an_error_without_words_is_given_some() {
 
 #[test]
 fn a_call_id_that_comes_again_is_told_apart() {
-    let items = [
-        Item::user("Go"),
-        call("0", ""),
-        call("0", ""),
-        output("0", "first"),
-        output("0", "second"),
-        call("0", ""),
-        output("0", "third"),
-    ];
-    let messages = messages(&items);
-    let ids: Vec<&Value> = [(1, 0), (1, 1), (3, 0)]
-        .map(|(message, block): (usize, usize)| &messages[message]["content"][block]["id"])
-        .to_vec();
-    assert_eq!(ids, ["0", "0-2", "0-3"]);
-    let results: Vec<&Value> = [(2, 0), (2, 1), (4, 0)]
-        .map(|(message, block): (usize, usize)| &messages[message]["content"][block])
-        .to_vec();
-    for (result, (id, content)) in results.iter().zip([("0", "first"), ("0-2", "second"), ("0-3", "third")]) {
-        assert_eq!((&result["tool_use_id"], &result["content"]), (&json!(id), &json!(content)));
+    let raw = |place: u32| json!({"type": "tool_use", "id": "0", "name": "add", "input": {"place": place}});
+    let asked = |place, is_own: bool| {
+        let raw = raw(place);
+        let arguments = raw["input"].to_string();
+        Item::ToolCall(ToolCall {
+            id: "0".into(),
+            name: "add".into(),
+            arguments,
+            raw: if is_own { own(&raw) } else { None },
+        })
+    };
+    for which_are_own in [[false; 3], [true; 3], [true, false, true], [false, true, false]] {
+        let [one, two, three] = which_are_own;
+        let items = [
+            Item::user("Go"),
+            asked(1, one),
+            asked(2, two),
+            output("0", "first"),
+            output("0", "second"),
+            asked(3, three),
+            output("0", "third"),
+        ];
+        let messages = messages(&items);
+        let calls = [(1, 0), (1, 1), (3, 0)]
+            .map(|(message, block): (usize, usize)| &messages[message]["content"][block]);
+        let results = [(2, 0), (2, 1), (4, 0)]
+            .map(|(message, block): (usize, usize)| &messages[message]["content"][block]);
+        for (place, (id, said)) in (1..).zip([("0", "first"), ("0-2", "second"), ("0-3", "third")]) {
+            let mut expected = raw(place);
+            expected["id"] = id.into();
+            assert_eq!(calls[place as usize - 1], &expected);
+            let result = json!({"type": "tool_result", "tool_use_id": id, "content": said});
+            assert_eq!(results[place as usize - 1], &result);
+        }
+    }
+}
+
+fn thought(text: &str) -> (Value, Item) {
+    let raw = json!({"type": "thinking", "thinking": text, "signature": "s"});
+    (raw.clone(), Item::Reasoning(ReasoningItem { text: text.into(), raw: own(&raw) }))
+}
+
+/// A search that the server makes by itself.
+fn search() -> (Value, Item) {
+    let raw = json!({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}});
+    (raw.clone(), Item::Opaque(Raw::new(ORIGIN, raw)))
+}
+
+#[test]
+fn a_paused_turn_goes_back_without_a_word_of_the_users_whatever_it_holds() {
+    let text = || (said("Looking."), Item::assistant("Looking."));
+    for turn in [vec![search(), text()], vec![text()], vec![thought("")], vec![]] {
+        let (content, items): (Vec<Value>, Vec<Item>) = turn.into_iter().unzip();
+        let mut expected = vec![json!({"role": "user", "content": [said("Go")]})];
+        if !content.is_empty() {
+            expected.push(json!({"role": "assistant", "content": content}));
+        }
+        let items: Vec<Item> = [Item::user("Go")].into_iter().chain(items).chain([paused(ORIGIN)]).collect();
+        assert_eq!(messages(&items), json!(expected));
     }
 }
 
 #[test]
-fn a_paused_turn_goes_back_without_a_word_of_the_users() {
-    let search = json!({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}});
-    let items = [
-        Item::user("Go"),
-        Item::Opaque(Raw::new(ORIGIN, search.clone())),
-        Item::Assistant(AssistantItem { text: "Looking.".into(), raw: own(&said("Looking.")) }),
-    ];
-    assert_eq!(
-        messages(&items),
-        json!([
-            {"role": "user", "content": [said("Go")]},
-            {"role": "assistant", "content": [search, said("Looking.")]},
-        ])
-    );
+fn a_pause_counts_where_the_transcript_ends_and_at_the_server_that_made_it() {
+    let then = |items: &[Item]| {
+        let begun = [Item::user("Go"), search().1, paused(ORIGIN)];
+        messages(&begun.into_iter().chain(items.iter().cloned()).collect::<Vec<_>>())
+    };
+    let user = |text| json!({"role": "user", "content": [said(text)]});
+    assert_eq!(then(&[Item::assistant("Found.")])[2], user("Continue."), "it went on and ended");
+    assert_eq!(then(&[Item::assistant("Found."), paused(ORIGIN)]).as_array().unwrap().len(), 2);
+    assert_eq!(then(&[Item::user("Hurry.")])[2], user("Hurry."));
+    let elsewhere = [Item::user("Go"), Item::assistant("Looking."), paused("anthropic@localhost:8000")];
+    assert_eq!(messages(&elsewhere)[2], user("Continue."));
 }
 
 #[test]
 fn no_words_are_put_into_the_models_mouth() {
-    let thinking = json!({"type": "thinking", "thinking": "", "signature": "s"});
-    let thought = Item::Reasoning(ReasoningItem { text: String::new(), raw: own(&thinking) });
-    for last in [Item::assistant("Half an answer"), thought] {
+    for last in [Item::assistant("Half an answer"), thought("").1, search().1] {
         let messages = messages(&[Item::user("Go"), last]);
         assert_eq!(messages[2], json!({"role": "user", "content": [said("Continue.")]}), "{messages}");
         assert!(messages.get(3).is_none());
@@ -231,17 +266,13 @@ fn thoughts_can_stay_behind() {
 
 #[test]
 fn what_was_thought_after_thoughts_stayed_behind_goes_back() {
-    let thought = |text: &str| {
-        let raw = json!({"type": "thinking", "thinking": text, "signature": "s"});
-        Item::Reasoning(ReasoningItem { text: text.into(), raw: own(&raw) })
-    };
     let items = [
         Item::user("Go"),
-        thought("before"),
+        thought("before").1,
         Item::assistant("One."),
         Item::user("On."),
         left_behind(ORIGIN),
-        thought("after"),
+        thought("after").1,
         Item::assistant("Two."),
         Item::user("On."),
     ];

@@ -1,13 +1,14 @@
 //! What holds for every transcript: nothing of it is lost on the way to the wire and back.
 
-use agentexec_agent_core::transcript::{Item, Media, Part, ToolCall, ToolOutputItem};
+use agentexec_agent_core::transcript::{Item, Media, Part, Raw, ReasoningItem, ToolCall, ToolOutputItem};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::conversation::tests::messages;
+use crate::conversation::tests::{ORIGIN, messages};
 use crate::fold::Fold;
+use crate::fold::properties::contents;
 
 /// The name that all tools have: it does not stand in a result.
 const NAME: &str = "t";
@@ -46,14 +47,38 @@ fn call() -> impl Strategy<Value = (String, ToolOutputItem)> {
     (input.prop_map(|input| json!(input).to_string()), answer)
 }
 
-/// Transcripts in the neutral form, with the user's word at the beginning and at the end.
+/// What only the server can read that it came from: a thought, shown or not, or a block of one of its own tools.
+fn own() -> impl Strategy<Value = Item> {
+    let reasoning =
+        |text: String, raw| Item::Reasoning(ReasoningItem { text, raw: Some(Raw::new(ORIGIN, raw)) });
+    prop_oneof![
+        (option::of(text()), text()).prop_map(move |(thought, signature)| {
+            let thought = thought.unwrap_or_default();
+            let raw = json!({"type": "thinking", "thinking": thought, "signature": signature});
+            reasoning(thought, raw)
+        }),
+        text().prop_map(move |data| {
+            reasoning(String::new(), json!({"type": "redacted_thinking", "data": data}))
+        }),
+        text().prop_map(|query| {
+            let block =
+                json!({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": query}});
+            Item::Opaque(Raw::new(ORIGIN, block))
+        }),
+    ]
+}
+
+/// Transcripts with the user's word at the beginning and at the end, each turn with thoughts before its text and blocks
+/// of the server's tools behind it.
 fn transcripts() -> impl Strategy<Value = Vec<Item>> {
-    let turn = (vec(part(), 1..3), option::of(text()), vec(call(), 0..4));
+    let turn = (vec(part(), 1..4), vec(own(), 0..3), option::of(text()), vec(own(), 0..2), vec(call(), 0..4));
     vec(turn, 1..4).prop_map(|turns| {
         let mut items = Vec::new();
-        for (turn, (parts, answer, calls)) in turns.into_iter().enumerate() {
-            items.extend(parts.into_iter().map(Item::user));
+        for (turn, (parts, before, answer, behind, calls)) in turns.into_iter().enumerate() {
+            items.push(Item::user(parts));
+            items.extend(before);
             items.extend(answer.map(Item::assistant));
+            items.extend(behind);
             let id = |call: usize| format!("call-{turn}-{call}");
             for (place, (arguments, _)) in calls.iter().enumerate() {
                 let (name, arguments) = (NAME.to_owned(), arguments.clone());
@@ -109,8 +134,7 @@ fn read_back(messages: &Value) -> Vec<Item> {
     let mut items = Vec::new();
     for message in messages.as_array().unwrap() {
         if message["role"] == "assistant" {
-            let (_, fold) = Fold::whole(message.to_string().as_bytes()).unwrap();
-            items.extend(fold.finish().items.into_iter().map(neutral));
+            items.extend(folded(message).into_iter().map(neutral));
             continue;
         }
         items.extend(message["content"].as_array().unwrap().iter().map(|block| {
@@ -124,7 +148,13 @@ fn read_back(messages: &Value) -> Vec<Item> {
     items
 }
 
-/// The item without its own form, and its arguments as the JSON library writes them.
+/// What a message of the model comes to.
+fn folded(message: &Value) -> Vec<Item> {
+    let read = Fold::of(ORIGIN.into()).read(message.to_string().as_bytes()).unwrap();
+    read.unwrap().1.finish().items
+}
+
+/// The item without its own form where there is a neutral one, and its arguments as the JSON library writes them.
 fn neutral(item: Item) -> Item {
     match item {
         Item::Assistant(item) => Item::assistant(item.text),
@@ -136,22 +166,46 @@ fn neutral(item: Item) -> Item {
     }
 }
 
+/// The items with each part of the user's in one of its own: where an item ends does not stand on the wire.
+fn part_by_part(items: Vec<Item>) -> Vec<Item> {
+    let parts = |item| match item {
+        Item::User(item) => item.content.into_iter().map(Item::user).collect(),
+        other => vec![other],
+    };
+    items.into_iter().flat_map(parts).collect()
+}
+
+/// Blocks as the model sends them, without a blank text, which does not go back, and each call with an id of its own.
+fn sent() -> impl Strategy<Value = Vec<Value>> {
+    contents().prop_map(|blocks| {
+        let blocks = blocks.into_iter().enumerate().map(|(place, made)| {
+            let mut block = made.whole;
+            if block["type"] == "tool_use" {
+                block["id"] = format!("toolu.{place}").into();
+            }
+            block
+        });
+        blocks.filter(|block| block["type"] != "text" || !string(block, "text").trim().is_empty()).collect()
+    })
+}
+
 proptest! {
     #[test]
     fn nothing_is_lost_between_a_transcript_and_the_wire(items in transcripts()) {
-        prop_assert_eq!(read_back(&messages(&items)), items);
+        prop_assert_eq!(read_back(&messages(&items)), part_by_part(items));
     }
 
     #[test]
-    fn what_the_model_sent_goes_back_as_it_came(items in transcripts()) {
-        let sent = messages(&items);
-        for message in sent.as_array().unwrap().iter().filter(|message| message["role"] == "assistant") {
-            let (_, fold) = Fold::of(crate::conversation::tests::ORIGIN.into())
-                .read(message.to_string().as_bytes())
-                .unwrap();
-            let mut items = vec![Item::user("Go")];
-            items.extend(fold.finish().items);
-            prop_assert_eq!(&messages(&items)[1], message);
+    fn what_the_model_sent_goes_back_as_it_came(content in sent(), is_paused in any::<bool>()) {
+        let stop_reason = if is_paused { "pause_turn" } else { "end_turn" };
+        let items = folded(&json!({"content": content, "stop_reason": stop_reason}));
+        let items: Vec<Item> = [Item::user("Go")].into_iter().chain(items).collect();
+        let said = |text: &str| json!({"role": "user", "content": [{"type": "text", "text": text}]});
+        let mut expected = vec![said("Go")];
+        if !content.is_empty() {
+            expected.push(json!({"role": "assistant", "content": content}));
+            expected.extend((!is_paused).then(|| said("Continue.")));
         }
+        prop_assert_eq!(messages(&items), json!(expected));
     }
 }

@@ -8,8 +8,8 @@ use super::*;
 
 /// A block of a message, and the deltas that a stream of it may be cut into: the field of the delta, and its text.
 #[derive(Clone, Debug)]
-struct Made {
-    whole: Value,
+pub(crate) struct Made {
+    pub(crate) whole: Value,
     opened: Value,
     deltas: Vec<Value>,
 }
@@ -69,7 +69,7 @@ fn made(kind: u8, text: &str, cuts: &[prop::sample::Index]) -> Made {
     }
 }
 
-fn contents() -> impl Strategy<Value = Vec<Made>> {
+pub(crate) fn contents() -> impl Strategy<Value = Vec<Made>> {
     let block = (0..5u8, "[a-zß\"\\\\\n{}😀 ]{1,12}", vec(any::<prop::sample::Index>(), 0..4));
     vec(block.prop_map(|(kind, text, cuts)| made(kind, &text, &cuts)), 0..5)
 }
@@ -95,7 +95,7 @@ proptest! {
         }
         let usage = json!({"input_tokens": 1, "output_tokens": 2});
         push(json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}));
-        prop_assert_eq!(push(json!({"type": "message_stop"})), Folded::Done);
+        prop_assert_eq!(push(json!({"type": "message_stop"})), Folded::Done(vec![]));
 
         let content: Vec<Value> = content.into_iter().map(|block| block.whole).collect();
         let body = json!({"content": content, "model": "m", "stop_reason": "end_turn", "usage": usage});

@@ -1,8 +1,12 @@
+//! What blocks come to, and in the module below what messages do.
+
 use agentexec_agent_core::transcript::{AssistantItem, Raw, ReasoningItem, ToolCall};
 use serde_json::json;
 
 use super::*;
 use crate::PROTOCOL;
+
+mod messages;
 
 fn start(index: u64, block: Value) -> Value {
     json!({"type": "content_block_start", "index": index, "content_block": block})
@@ -71,7 +75,7 @@ fn fold(events: &[Value]) -> Result<(Vec<ModelEvent>, ModelResponse), ModelError
             folded => assert_eq!(folded, Folded::Quiet, "{event}"),
         }
     }
-    assert_eq!(fold.push(r#"{"type":"message_stop"}"#)?, Folded::Done);
+    assert_eq!(fold.push(r#"{"type":"message_stop"}"#)?, Folded::Done(vec![]));
     Ok((said, fold.finish()))
 }
 
@@ -306,162 +310,4 @@ fn unknown_cases() -> Vec<Case> {
             items: vec![text("x", json!({"type": "text", "text": "x"}))],
         },
     ]
-}
-
-#[test]
-fn each_stop_reason_has_its_word() {
-    let cases = [
-        (json!("end_turn"), StopReason::EndTurn),
-        (json!("stop_sequence"), StopReason::EndTurn),
-        (json!("tool_use"), StopReason::ToolCalls),
-        (json!("max_tokens"), StopReason::MaxTokens),
-        (json!("pause_turn"), StopReason::Pause),
-        (json!("model_context_window_exceeded"), StopReason::ContextWindow),
-        (json!("refusal"), StopReason::Refusal("No.".into())),
-        (json!("new_reason"), StopReason::Other("new_reason".into())),
-        (json!(null), StopReason::EndTurn),
-    ];
-    for (reason, expected) in cases {
-        let stream = [
-            start(0, json!({"type": "text", "text": "No."})),
-            json!({"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": null}}),
-        ];
-        assert_eq!(fold(&stream).unwrap().1.stop, expected, "{reason}");
-    }
-}
-
-#[test]
-fn a_refusal_says_why_where_the_provider_does() {
-    let details = json!({"type": "refusal", "category": "cyber", "explanation": "Because."});
-    let stream = [
-        start(0, json!({"type": "text", "text": "I was about to"})),
-        json!({"type": "message_delta", "delta": {"stop_reason": "refusal", "stop_details": details}}),
-    ];
-    assert_eq!(fold(&stream).unwrap().1.stop, StopReason::Refusal("Because.".into()));
-}
-
-#[test]
-fn calls_without_a_stop_reason_are_tool_calls() {
-    let (_, response) = fold(&[start(0, tool_use("t", json!({})))]).unwrap();
-    assert_eq!(response.stop, StopReason::ToolCalls);
-}
-
-#[test]
-fn usage_counts_everything_read_and_a_later_count_replaces_what_it_names() {
-    let opened = json!({
-        "input_tokens": 10, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 20,
-        "output_tokens": 1, "service_tier": "standard",
-    });
-    let (_, response) = fold(&[
-        json!({"type": "message_start", "message": {"model": "claude-x", "content": [], "usage": opened}}),
-        json!({"type": "message_delta", "delta": {}, "usage": {"output_tokens": 5, "input_tokens": null}}),
-        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {
-            "output_tokens": 9, "cache_read_input_tokens": 200,
-            "output_tokens_details": {"thinking_tokens": 4},
-        }}),
-    ])
-    .unwrap();
-    let mut expected = Usage::new(10 + 200 + 20, 9);
-    expected.cached_tokens = 200;
-    expected.cache_write_tokens = 20;
-    expected.reasoning_tokens = 4;
-    assert_eq!(response.usage, expected);
-    assert_eq!(response.model.as_deref(), Some("claude-x"));
-}
-
-#[test]
-fn an_error_event_ends_the_message() {
-    let mut fold = Fold::new();
-    let error = json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}});
-    assert_eq!(fold.push(&error.to_string()).unwrap(), Folded::Failed);
-}
-
-#[test]
-fn what_cannot_be_read_is_a_protocol_error_that_quotes_nothing() {
-    let cases = [
-        ("not JSON", "<html>secret".to_owned()),
-        ("a wrong type", r#"{"type": "content_block_start", "index": "secret"}"#.to_owned()),
-        ("a block that was never opened", text_delta(3, "secret").to_string()),
-        ("a call without an id", start(0, json!({"type": "tool_use", "name": "secret"})).to_string()),
-    ];
-    for (what, event) in cases {
-        let error = Fold::new().push(&event).unwrap_err();
-        assert_eq!(error.kind(), ModelErrorKind::Protocol, "{what}");
-        assert!(!format!("{error:?}").contains("secret"), "{what}: {error:?}");
-    }
-}
-
-#[test]
-fn a_whole_body_comes_to_the_same_as_a_stream_of_it() {
-    let usage = json!({"input_tokens": 3, "output_tokens": 4, "cache_read_input_tokens": 5});
-    let citation = json!({"cited_text": "c"});
-    let search = json!({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"q": 1}});
-    let body = json!({
-        "type": "message", "role": "assistant", "id": "msg_1", "model": "claude-x",
-        "content": [
-            {"type": "thinking", "thinking": "Hm", "signature": "s"},
-            {"type": "text", "text": "Let me add.", "citations": [citation]},
-            search,
-            tool_use("t", json!({"a": 1})),
-            tool_use("u", json!({})),
-        ],
-        "stop_reason": "tool_use", "stop_sequence": null, "usage": usage,
-    });
-    let (streamed_events, streamed) = fold(&[
-        json!({"type": "message_start", "message": {
-            "content": [], "model": "claude-x", "stop_reason": null, "usage": {"input_tokens": 3},
-        }}),
-        start(0, json!({"type": "thinking", "thinking": "", "signature": ""})),
-        delta(0, json!({"type": "thinking_delta", "thinking": "Hm"})),
-        delta(0, json!({"type": "signature_delta", "signature": "s"})),
-        stop(0),
-        start(1, json!({"type": "text", "text": ""})),
-        delta(1, json!({"type": "citations_delta", "citation": citation})),
-        text_delta(1, "Let me add."),
-        stop(1),
-        start(2, json!({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}})),
-        json_delta(2, r#"{"q":1}"#),
-        stop(2),
-        start(3, tool_use("t", json!({}))),
-        json_delta(3, r#"{"a":1}"#),
-        stop(3),
-        start(4, tool_use("u", json!({}))),
-        stop(4),
-        json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": usage}),
-    ])
-    .unwrap();
-    let (events, message) = Fold::whole(body.to_string().as_bytes()).unwrap();
-    assert_eq!(events, streamed_events);
-    assert_eq!(message.finish(), streamed);
-}
-
-#[test]
-fn a_body_that_is_no_message_is_a_protocol_error() {
-    for body in ["[]", "{}", r#"{"status": "ok"}"#, "null", "<html>"] {
-        let error = Fold::whole(body.as_bytes()).unwrap_err();
-        assert_eq!(error.kind(), ModelErrorKind::Protocol, "{body}");
-    }
-}
-
-#[test]
-fn a_body_that_ends_too_early_is_cut() {
-    let error = Fold::whole(br#"{"content": [{"type": "text", "te"#).unwrap_err();
-    assert_eq!(error.kind(), ModelErrorKind::StreamCut);
-    assert!(error.is_retryable());
-}
-
-#[test]
-fn a_message_without_end_is_refused_once_it_is_too_large() {
-    let mut fold = Fold { budget: ResponseBudget::of(1000), ..Fold::new() };
-    fold.push(r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#)
-        .unwrap();
-    let delta = json!({
-        "type": "content_block_delta",
-        "index": 0,
-        "delta": {"type": "text_delta", "text": "x".repeat(100)},
-    });
-    let pushed: Vec<_> = (0..20).map(|_| fold.push(&delta.to_string())).collect();
-    assert!(pushed[0].is_ok());
-    let error = pushed.into_iter().find_map(Result::err).unwrap();
-    assert_eq!(error.kind(), ModelErrorKind::LimitExceeded);
 }

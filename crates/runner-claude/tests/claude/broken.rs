@@ -1,5 +1,6 @@
 //! Responses that broke off, and runs that were asked to stop.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use agentexec_activity_core::{Activities, MemoryStore, Scope, Status};
@@ -7,14 +8,17 @@ use agentexec_agent_core::model::{ModelErrorKind, ModelRequest};
 use agentexec_agent_core::transcript::Item;
 use agentexec_agent_core::{Agent, AgentErrorKind};
 use agentexec_runner_claude::{Claude, ClaudeRunner, Timeouts};
-use agentexec_runner_core::{RunEvent, RunExt};
-use agentexec_tools::{ToolContext, tool};
+use agentexec_runner_core::{Retry, RunEvent, RunExt};
+use agentexec_tools::{ToolContext, tool, tool_with};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc};
 use wiremock::ResponseTemplate;
 
-use crate::support::{Answer, Reply, Server, ask_for_events, both, claude, play, sse, stream_of, watch};
+use crate::support::{
+    Answer, Reply, Server, ask_for_events, both, claude, play, play_with, sse, stream_of, watch,
+};
 use crate::tools::{Count, Nothing, add, counted};
 
 fn adding() -> Answer {
@@ -56,6 +60,7 @@ async fn an_error_inside_a_stream_is_asked_for_again_and_at_last_kept_with_the_w
     let seen = play(true, &agent, [adding().into(), broken(), broken(), broken()]).await;
     assert_eq!(seen.model_error(), (ModelErrorKind::Overloaded, Some(200)));
     assert_eq!((seen.transcript().items().len(), seen.error().turns().len()), (3, 1));
+    assert_eq!((seen.error().tries(), seen.error().is_resumable()), (3, true));
     assert_eq!(seen.shown(), "");
 }
 
@@ -71,19 +76,24 @@ async fn a_body_that_ends_too_early_is_asked_for_again() {
     assert_eq!(seen.model_error(), (ModelErrorKind::StreamCut, Some(200)));
 }
 
-/// A server that begins to answer and then says nothing more. It tells when it was asked.
-async fn silent_after(beginning: String) -> (String, tokio::sync::oneshot::Receiver<()>) {
+/// A server that begins to answer and then says nothing more. Each request gets the next of these beginnings, and after
+/// the last that again. It tells of each request.
+async fn silent_after(beginnings: Vec<String>) -> (String, mpsc::UnboundedReceiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let (asked, was_asked) = tokio::sync::oneshot::channel();
+    let (asked, was_asked) = mpsc::unbounded_channel();
     tokio::spawn(async move {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        let mut read = [0; 1024];
-        let _ = socket.read(&mut read).await.unwrap();
-        socket.write_all(beginning.as_bytes()).await.unwrap();
-        asked.send(()).unwrap();
-        // Until the client hangs up.
-        while socket.read(&mut read).await.is_ok_and(|count| count > 0) {}
+        for place in 0.. {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut read = [0; 1024];
+            let _ = socket.read(&mut read).await.unwrap();
+            let beginning = beginnings.get(place).or(beginnings.last()).unwrap();
+            socket.write_all(beginning.as_bytes()).await.unwrap();
+            // Nobody listens any more once the test is over.
+            let _ = asked.send(());
+            // Until the client hangs up.
+            tokio::spawn(async move { while socket.read(&mut read).await.is_ok_and(|count| count > 0) {} });
+        }
     });
     (address, was_asked)
 }
@@ -99,14 +109,14 @@ async fn a_run_that_is_canceled_while_the_model_answers_stops_at_once_with_a_val
             true => head("text/event-stream") + &sse(&cut_off(&Answer::text("It is"))),
             false => head("application/json") + r#"{"content": ["#,
         };
-        let (address, was_asked) = silent_after(beginning).await;
+        let (address, mut was_asked) = silent_after(vec![beginning]).await;
         let model = Claude::new("key").base_url(address).streaming(streaming);
         let activities = Activities::new(MemoryStore::new());
         let id = activities.create("run").await.unwrap();
         let runner = ClaudeRunner::new(model.build().unwrap()).tracked(&activities);
         let run = runner.run_streamed(id, Agent::new("Slow").input("Go"));
         let cancel = async {
-            was_asked.await.unwrap();
+            was_asked.recv().await.unwrap();
             activities.request_cancel(&Scope::all(), id, "enough").await.unwrap();
         };
         let ((outcome, events), ()) = tokio::join!(watch(run), cancel);
@@ -145,13 +155,65 @@ async fn a_run_that_is_to_stop_after_its_turn_answers_the_calls_of_it_first() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_canceled_while_tools_run_goes_on_with_every_call_answered() {
+    both(async |streaming| {
+        let begun = Arc::new(Notify::new());
+        let endless = tool_with(Arc::clone(&begun), "wait", "", |begun: Arc<Notify>, _: Nothing, _cx| {
+            begun.notify_one();
+            std::future::pending::<String>()
+        });
+        let agent = Agent::new("Waiter").tools([add(), endless]);
+        let calls = [("a", "add", r#"{"a": 1, "b": 2}"#), ("b", "wait", "{}"), ("c", "wait", "{}")];
+        let server = Server::answering([Answer::calls(calls).template(streaming)]).await;
+        let activities = Activities::new(MemoryStore::new());
+        let id = activities.create("run").await.unwrap();
+        let model = claude(&server).streaming(streaming).build().unwrap();
+        // One after another, so that the last call has not begun.
+        let runner = ClaudeRunner::new(model).parallel_tools(1).tracked(&activities);
+        let cancel = async {
+            begun.notified().await;
+            activities.request_cancel(&Scope::all(), id, "enough").await.unwrap();
+        };
+        let (outcome, ()) = tokio::join!(runner.run(id, agent.input("Go")), cancel);
+        let error = outcome.unwrap_err().into_error().unwrap();
+        assert!(matches!(error.kind(), AgentErrorKind::Stopped), "{error:?}");
+
+        let input = agent.resume(error.transcript().clone());
+        let seen = play_with(streaming, input, [Answer::text("As you like.")], |claude| claude).await;
+        assert_eq!(seen.run().output, "As you like.");
+        let results = seen.newest()["content"].as_array().unwrap();
+        let ids: Vec<&Value> = results.iter().map(|result| &result["tool_use_id"]).collect();
+        assert_eq!(ids, ["a", "b", "c"]);
+        assert_eq!((&results[0]["content"], results[0].get("is_error")), (&json!("3"), None));
+        for stopped in &results[1..] {
+            let said = stopped["content"].as_str().unwrap();
+            assert!(said.contains("canceled") && stopped["is_error"] == true, "{stopped}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_stream_that_falls_silent_is_a_timeout_and_asked_for_again() {
-    let (address, _was_asked) =
-        silent_after(head("text/event-stream") + &sse(&cut_off(&Answer::text("It is")))).await;
+    let streams = [cut_off(&Answer::text("It is 4, no")), Answer::text("It is 3.").events()];
+    let streams = streams.map(|events| head("text/event-stream") + &sse(&events));
     let mut timeouts = Timeouts::default();
     timeouts.between_bytes = Duration::from_millis(50);
-    let model = Claude::new("key").base_url(address).timeouts(timeouts);
-    let (_, error) = ask_for_events(&model.build().unwrap(), ModelRequest::new(&[Item::user("Go")])).await;
-    assert_eq!(error.kind(), ModelErrorKind::Timeout);
-    assert!(error.is_retryable());
+    let model = |address| Claude::new("key").base_url(address).timeouts(timeouts).build().unwrap();
+
+    let (address, _was_asked) = silent_after(vec![streams[0].clone()]).await;
+    let (_, error) = ask_for_events(&model(address), ModelRequest::new(&[Item::user("Go")])).await;
+    assert_eq!((error.kind(), error.is_retryable()), (ModelErrorKind::Timeout, true));
+
+    let (address, mut was_asked) = silent_after(streams.into()).await;
+    let activities = Activities::new(MemoryStore::new());
+    let id = activities.create("run").await.unwrap();
+    let again = Retry::times(2).base(Duration::from_millis(1));
+    let runner = ClaudeRunner::new(model(address)).turn_retry(again).tracked(&activities);
+    let (outcome, events) = watch(runner.run_streamed(id, Agent::new("Slow").input("Go"))).await;
+    assert_eq!(outcome.unwrap().output, "It is 3.");
+    assert!(events.contains(&RunEvent::Retracted { turn: 1 }), "{events:?}");
+    for _ in 0..2 {
+        was_asked.recv().await.unwrap();
+    }
 }

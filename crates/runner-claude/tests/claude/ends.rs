@@ -65,6 +65,22 @@ async fn a_policy_may_take_a_text_that_was_cut_off() {
 }
 
 #[tokio::test]
+async fn a_call_that_was_cut_off_is_not_run_whatever_the_policy_says_of_texts() {
+    both(async |streaming| {
+        for arguments in [r#"{"a": 1, "b""#, r#"{"a": 1, "b": 2}"#] {
+            let ran = Count::default();
+            let agent = Agent::new("Adder").tool(counted("add", &ran, "3")).accept_truncated(true);
+            let mut cut = Answer::calls([("toolu_1", "add", arguments)]).stopping("max_tokens");
+            cut.content.insert(0, json!({"type": "text", "text": "Let me"}));
+            let seen = play(streaming, &agent, [cut]).await;
+            assert_eq!(format!("{:?}", seen.kind()), r#"Truncated { partial: "Let me" }"#);
+            assert_eq!((ran.get(), seen.bodies.len(), seen.transcript().items().len()), (0, 1, 1));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_full_context_window_is_a_typed_error() {
     both(async |streaming| {
         let error = error_at(streaming, saying_and_calling("model_context_window_exceeded")).await;

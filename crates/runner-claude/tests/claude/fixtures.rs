@@ -34,6 +34,7 @@ fn neutral(item: &Item) -> Value {
             let arguments: Value = serde_json::from_str(&call.arguments).unwrap();
             json!({"call": call.id, "name": call.name, "arguments": arguments})
         }
+        Item::Opaque(raw) if raw.is_note() => json!({"note": raw.value}),
         Item::Opaque(raw) => json!({"opaque": raw.value["type"]}),
         other => panic!("{other:?}"),
     }

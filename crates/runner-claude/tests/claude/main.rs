@@ -3,8 +3,10 @@
 
 mod broken;
 mod ends;
+mod errors;
 mod fixtures;
 mod messages;
+mod pauses;
 mod runner;
 mod shown;
 mod stepdown;

@@ -1,10 +1,15 @@
 //! `ClaudeRunner` beside the Claude runner of the Python agentexec's guide to custom runners, line by line.
 
 use agentexec_activity_core::{Activities, MemoryStore, Status};
+use agentexec_agent_core::model::ModelSettings;
+use agentexec_agent_core::transcript::{
+    AssistantItem, Item, Raw, ReasoningItem, ToolCall, ToolOutputItem, Transcript,
+};
 use agentexec_agent_core::{Agent, AgentErrorKind, Finish, OnMaxTurns};
-use agentexec_runner_claude::{Claude, ClaudeRunner, DEFAULT_MODEL, RetryPolicy};
+use agentexec_runner_claude::{Claude, ClaudeRunner, DEFAULT_MAX_TOKENS, DEFAULT_MODEL, RetryPolicy};
 use agentexec_runner_core::testing::Recorded;
-use agentexec_runner_core::{Retry, RunExt};
+use agentexec_runner_core::{Retry, RunEvent, RunExt};
+use serde_json::{Value, json};
 
 use crate::support::{Answer, Reply, Server, both, claude, error, play, play_with};
 use crate::tools::add;
@@ -26,9 +31,26 @@ async fn the_model_has_a_default_and_the_request_has_a_system_prompt_tools_and_t
     ClaudeRunner::new(model).tracked(&activities).run(id, adder().input("1 + 2?")).await.unwrap();
     let body = &server.bodies().await[0];
     assert_eq!(body["model"], DEFAULT_MODEL);
+    assert_eq!(body["max_tokens"], DEFAULT_MAX_TOKENS);
     assert_eq!(body["system"][0]["text"], "Add.");
     assert_eq!(body["tools"][0]["name"], "add");
     assert_eq!(body["messages"][0]["content"][0]["text"], "1 + 2?");
+}
+
+#[tokio::test]
+async fn sampling_is_sent_when_it_is_set() {
+    both(async |streaming| {
+        let mut settings = ModelSettings::default();
+        (settings.temperature, settings.top_p) = (Some(0.5), Some(0.9));
+        for (settings, expected) in
+            [(settings, [Some(0.5), Some(0.9)]), (ModelSettings::default(), [None, None])]
+        {
+            let seen = play(streaming, &adder().settings(settings), [Answer::text("Hello.")]).await;
+            let sent = ["temperature", "top_p"].map(|field| seen.bodies[0].get(field).cloned());
+            assert_eq!(sent, expected.map(|number| number.map(Value::from)));
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -86,7 +108,7 @@ async fn the_tool_calls_and_their_results_stand_behind_the_answer_that_asked_for
 async fn at_max_turns_the_run_is_complete_with_what_was_said_last() {
     both(async |streaming| {
         let mut said = adding(2);
-        said.content.insert(0, serde_json::json!({"type": "text", "text": "Still adding."}));
+        said.content.insert(0, json!({"type": "text", "text": "Still adding."}));
         let seen = play(streaming, &adder().max_turns(2), [adding(1), said]).await;
         assert_eq!((&*seen.run().output, seen.run().finish), ("Still adding.", Finish::MaxTurns));
         assert_eq!(seen.statuses.last(), Some(&Status::Complete));
@@ -151,6 +173,48 @@ async fn a_retry_and_a_fallback_go_on_from_the_transcript() {
         let body = &second.bodies().await[0];
         assert_eq!((body["model"].as_str(), body["messages"].as_array().unwrap().len()), (Some("small"), 3));
         assert_eq!(store.messages(id).last().unwrap(), "Completed with fallback model");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_run_from_another_provider_goes_on_and_says_what_claude_could_not_be_shown() {
+    let of = |value: Value| Some(Raw::new("openai@api.openai.com", value));
+    let call = ToolCall {
+        id: "call_1".into(),
+        name: "add".into(),
+        arguments: r#"{"a": 1, "b": 2}"#.into(),
+        raw: of(json!({"type": "function_call", "call_id": "call_1"})),
+    };
+    let thought = ReasoningItem {
+        text: "a secret thought".into(),
+        raw: of(json!({"type": "reasoning", "encrypted_content": "a secret"})),
+    };
+    let transcript: Transcript = [
+        Item::user("1 + 2?"),
+        Item::Reasoning(thought),
+        Item::Opaque(of(json!({"type": "web_search_call", "query": "a secret"})).unwrap()),
+        Item::Assistant(AssistantItem { text: "I add.".into(), raw: of(json!({"type": "message"})) }),
+        Item::ToolCall(call),
+        Item::ToolOutput(ToolOutputItem::new("call_1", "add", "3")),
+    ]
+    .into_iter()
+    .collect();
+    both(async |streaming| {
+        let input = adder().resume(transcript.clone());
+        let seen = play_with(streaming, input, [Answer::text("It is 3.")], |claude| claude).await;
+        assert_eq!(seen.run().output, "It is 3.");
+        let told: Vec<&RunEvent> =
+            seen.events.iter().filter(|event| matches!(event, RunEvent::Untranslated { .. })).collect();
+        assert_eq!(told, [&RunEvent::Untranslated { items: 2 }]);
+        assert!(!seen.bodies[0].to_string().contains("secret"), "{}", seen.bodies[0]);
+        assert_eq!(
+            seen.bodies[0]["messages"][1]["content"],
+            json!([
+                {"type": "text", "text": "I add."},
+                {"type": "tool_use", "id": "call_1", "name": "add", "input": {"a": 1, "b": 2}},
+            ])
+        );
     })
     .await;
 }

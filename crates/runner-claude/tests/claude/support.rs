@@ -158,21 +158,26 @@ impl Answer {
         }
         let mut delta = self.more.clone();
         delta["stop_reason"] = self.stop_reason.into();
-        events.push(json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 20}}));
+        events.push(json!({"type": "message_delta", "delta": delta, "usage": output(20)}));
         events.push(json!({"type": "message_stop"}));
         events
     }
 
     fn message(&self, content: &[Value], stop_reason: Option<&str>, output_tokens: u32) -> Value {
+        let mut usage = output(output_tokens);
+        usage["input_tokens"] = 10.into();
+        usage["cache_read_input_tokens"] = 100.into();
+        usage["cache_creation_input_tokens"] = 1.into();
         json!({
             "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-test-1",
-            "content": content, "stop_reason": stop_reason, "stop_sequence": null,
-            "usage": {
-                "input_tokens": 10, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 1,
-                "output_tokens": output_tokens,
-            },
+            "content": content, "stop_reason": stop_reason, "stop_sequence": null, "usage": usage,
         })
     }
+}
+
+/// The counts of so many output tokens, a quarter of them thought.
+fn output(tokens: u32) -> Value {
+    json!({"output_tokens": tokens, "output_tokens_details": {"thinking_tokens": tokens / 4}})
 }
 
 fn block_events(index: usize, block: &Value) -> Vec<Value> {

@@ -149,11 +149,15 @@ async fn arguments_that_do_not_fit_are_answered_with_where_and_what_was_expected
         ];
         let seen = call(streaming, &Agent::new("Adder").tool(add()), calls).await;
         let results = results(&seen);
-        assert!(results.iter().all(|(_, _, is_error)| *is_error), "{results:?}");
-        assert!(results[0].1.contains("JSON"), "{results:?}");
-        assert!(results[1].1.contains("at `a`") && results[1].1.contains("i64"), "{results:?}");
-        assert!(results[2].1.contains("object"), "{results:?}");
-        assert!(results[3].1.contains("`b`"), "{results:?}");
+        let opening = "The arguments of 'add' do not fit: ";
+        for ((_, said, is_error), reason) in results.iter().zip([
+            "they are not valid JSON: EOF while parsing an object",
+            r#"at `a`: invalid type: string "one", expected i64"#,
+            "expected a JSON object, got an array",
+            "missing field `b`",
+        ]) {
+            assert!(*is_error && said.starts_with(&format!("{opening}{reason}")), "{said}");
+        }
         // What it wrote goes back as the object that the API wants.
         let asked = &seen.bodies[1]["messages"][1]["content"];
         assert_eq!(asked[2]["input"], json!({"INVALID_JSON": "[1,2]"}));
@@ -185,6 +189,22 @@ async fn an_unknown_tool_is_answered_with_the_tools_there_are_and_its_siblings_r
         let results = results(&seen);
         assert!(results[0].1.contains("subtract") && results[0].1.contains("add"), "{results:?}");
         assert_eq!((results[0].2, &*results[1].1, results[1].2), (true, "3", false));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn calls_of_one_id_are_told_apart_when_they_go_back() {
+    both(async |streaming| {
+        let calls = [("call", "add", r#"{"a": 1, "b": 2}"#), ("call", "add", r#"{"a": 3, "b": 4}"#)];
+        let seen = call(streaming, &Agent::new("Adder").tool(add()), calls).await;
+        let asked = seen.bodies[1]["messages"][1]["content"].as_array().unwrap();
+        let asked: Vec<(&Value, &Value)> =
+            asked.iter().map(|block| (&block["id"], &block["input"])).collect();
+        let (one, two) = (json!({"a": 1, "b": 2}), json!({"a": 3, "b": 4}));
+        assert_eq!(asked, [(&json!("call"), &one), (&json!("call-2"), &two)]);
+        let expected = [("call", "3"), ("call-2", "7")];
+        assert_eq!(results(&seen), expected.map(|(id, said)| (id.to_owned(), said.to_owned(), false)));
     })
     .await;
 }

@@ -119,28 +119,6 @@ async fn a_demand_for_tools_holds_until_tools_were_called_once() {
 }
 
 #[tokio::test]
-async fn a_paused_turn_goes_on_without_a_word_of_the_users_and_counts() {
-    both(async |streaming| {
-        let search =
-            json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"q": "x"}});
-        let found = json!({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []});
-        let paused =
-            Answer::new(vec![json!({"type": "text", "text": "Searching."}), search.clone()], "pause_turn");
-        let mut last = Answer::text("Found nothing.");
-        last.content.insert(0, found.clone());
-        let seen = play(streaming, &adder(), [paused.clone(), last]).await;
-        assert_eq!((&*seen.run().output, seen.run().turns.len()), ("Searching.Found nothing.", 2));
-        assert_eq!(seen.bodies[1]["messages"].as_array().unwrap().len(), 2);
-        assert_eq!(*seen.newest(), json!({"role": "assistant", "content": paused.content}));
-
-        let agent = adder().max_turns(1).on_max_turns(OnMaxTurns::Fail);
-        let seen = play(streaming, &agent, [paused]).await;
-        assert!(matches!(seen.kind(), AgentErrorKind::MaxTurns { .. }), "{:?}", seen.kind());
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn a_server_error_after_tools_ran_does_not_run_them_again() {
     both(async |streaming| {
         let ran = Count::default();
@@ -169,8 +147,14 @@ async fn usage_is_summed_over_the_run_and_kept_for_each_turn() {
         let usage = seen.run().usage();
         assert_eq!((usage.input_tokens, usage.output_tokens), (222, 40));
         assert_eq!((usage.cached_tokens, usage.cache_write_tokens), (200, 2));
-        let per_turn: Vec<u64> = seen.run().turns.iter().map(|turn| turn.usage.input_tokens).collect();
-        assert_eq!(per_turn, [111, 111]);
+        assert_eq!(usage.reasoning_tokens, 10);
+        let per_turn: Vec<(u64, u64)> = seen
+            .run()
+            .turns
+            .iter()
+            .map(|turn| (turn.usage.input_tokens, turn.usage.reasoning_tokens))
+            .collect();
+        assert_eq!(per_turn, [(111, 5), (111, 5)]);
         assert_eq!(seen.run().turns[0].request_id.as_deref(), Some("req_test"));
     })
     .await;
@@ -179,9 +163,11 @@ async fn usage_is_summed_over_the_run_and_kept_for_each_turn() {
 #[tokio::test]
 async fn a_run_may_end_with_what_a_tool_answered() {
     both(async |streaming| {
-        let agent = adder().on_tool_use(OnToolUse::StopAt(vec!["add".into()]));
-        let seen = play(streaming, &agent, [adding()]).await;
-        assert_eq!((&*seen.run().output, seen.run().finish), ("3", Finish::Tool));
+        for policy in [OnToolUse::Stop, OnToolUse::StopAt(vec!["add".into()])] {
+            let seen = play(streaming, &adder().on_tool_use(policy), [adding()]).await;
+            assert_eq!((&*seen.run().output, seen.run().finish), ("3", Finish::Tool));
+            assert_eq!((seen.bodies.len(), seen.run().transcript.open_calls().len()), (1, 0));
+        }
     })
     .await;
 }
