@@ -7,11 +7,12 @@
 //! content before the call that it led to, messages with their `phase`, items of server-side tools, and items of
 //! kinds that did not exist when this was written.
 
-mod calls;
 mod encode;
 mod fold;
 mod input;
 mod item;
+mod listed;
+mod open;
 mod previous;
 mod wire;
 

@@ -232,6 +232,8 @@ corpus! { chat, ChatStreamed, ChatWhole:
 
 corpus! { responses, ResponsesStreamed, ResponsesWhole:
     a_bare_error_event
+    a_call_id_and_a_place_that_change
+    a_call_id_that_changes
     a_call_of_a_custom_tool
     a_message_with_its_phase
     a_refusal
