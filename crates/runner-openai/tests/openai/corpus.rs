@@ -202,11 +202,15 @@ macro_rules! corpus {
 }
 
 corpus! { chat, ChatStreamed, ChatWhole:
+    a_choice_that_is_counted_up
     a_first_chunk_without_choices
+    a_message_beside_the_deltas
+    a_name_repeated_behind_the_whole
     a_refusal
     a_whole_call_in_one_piece
     an_error_that_is_flat_with_a_code_that_is_a_number
     an_error_beside_a_choice
+    an_id_that_changes
     arguments_as_an_object
     as_openai_says_it
     content_and_role_null
