@@ -157,19 +157,21 @@ fn read_body<F: Fold>(
 ) -> Result<Phase<F>, ModelError> {
     let data = String::from_utf8_lossy(body.bytes());
     if let Err(failure) = fold.fold(&data, told) {
-        let error = match failure {
+        return Err(match failure {
             Failure::Reported(error) => like(body.error(), &error),
-            Failure::Unreadable(error) => body.json::<IgnoredAny>().err().unwrap_or(error),
-            Failure::Other(error) => error,
-        };
-        return Err(identified(error, body.request_id()));
+            Failure::ReportedIn(part, error) => like(body.error_in(&part), &error),
+            Failure::Unreadable(error) => {
+                body.json::<IgnoredAny>().err().unwrap_or_else(|| body.complete(error))
+            }
+            Failure::Other(error) => identified(error, body.status(), body.request_id()),
+        });
     }
     fold.close();
     if !fold.has_ended() {
         let error = ModelError::new(ModelErrorKind::Protocol, "the answer is JSON, but no response");
-        return Err(identified(error, body.request_id()));
+        return Err(body.complete(error));
     }
-    complete(fold, body.request_id(), told)
+    complete(fold, body.status(), body.request_id(), told)
 }
 
 /// Reads on until there is something to tell, and with that tells all that came at once.
@@ -208,29 +210,40 @@ async fn read<F: Fold>(
             }
             Ok(())
         });
-        read.map_err(|error| identified(error, events.request_id()))?;
+        read.map_err(|error| identified(error, events.status(), events.request_id()))?;
     }
     if !told.is_empty() {
         return Ok(Phase::Read(reading));
     }
     let Reading { events, fold } = *reading;
-    let request_id = events.request_id().map(str::to_owned);
+    let (status, request_id) = (events.status(), events.request_id().map(str::to_owned));
     events.finish().await;
-    complete(*fold, request_id.as_deref(), told)
+    complete(*fold, status, request_id.as_deref(), told)
 }
 
-/// Folds an event of a stream. One that says nothing of the answer is a sign of life.
+/// Folds an event of a stream. One that says nothing of the answer is a sign of life, unless it is called an error.
 fn take_in(
     fold: &mut impl Fold,
     event: &StreamEvent<'_>,
     told: &mut Vec<ModelEvent>,
 ) -> Result<(), ModelError> {
-    let before = told.len();
-    fold.fold(event.data(), told).map_err(|failure| match failure {
-        Failure::Reported(error) => like(event.error(), &error),
-        Failure::Unreadable(error) => event.json::<IgnoredAny>().err().unwrap_or(error),
-        Failure::Other(error) => error,
-    })?;
+    let (before, is_whole) = (told.len(), fold.has_ended());
+    let is_error = event.name() == Some("error");
+    match fold.fold(event.data(), told) {
+        Ok(()) if is_error && told.len() == before && !fold.has_ended() => return Err(event.error()),
+        Ok(()) => {}
+        Err(Failure::Unreadable(error)) if is_whole => {
+            tracing::debug!(%error, "the stream cannot be read behind the end of the response");
+            fold.close();
+        }
+        Err(Failure::Unreadable(_)) if is_error => return Err(event.error()),
+        Err(Failure::Unreadable(error)) => {
+            return Err(event.json::<IgnoredAny>().err().unwrap_or_else(|| event.complete(error)));
+        }
+        Err(Failure::Reported(error)) => return Err(like(event.error(), &error)),
+        Err(Failure::ReportedIn(part, error)) => return Err(like(event.error_in(&part), &error)),
+        Err(Failure::Other(error)) => return Err(error),
+    }
     if told.len() == before && fold.wants_more() {
         told.push(ModelEvent::Heartbeat);
     }
@@ -239,10 +252,11 @@ fn take_in(
 
 fn complete<F: Fold>(
     fold: F,
+    status: u16,
     request_id: Option<&str>,
     told: &mut Vec<ModelEvent>,
 ) -> Result<Phase<F>, ModelError> {
-    let mut response = fold.finish(told).map_err(|error| identified(error, request_id))?;
+    let mut response = fold.finish(told).map_err(|error| identified(error, status, request_id))?;
     response.request_id = request_id.map(str::to_owned);
     told.push(ModelEvent::Completed(Box::new(response)));
     Ok(Phase::Over)
@@ -253,7 +267,9 @@ fn like(error: ModelError, known: &ModelError) -> ModelError {
     if known.is_retryable() { error } else { error.with_retryable(false) }
 }
 
-fn identified(error: ModelError, request_id: Option<&str>) -> ModelError {
+/// The error with the answer that it came in.
+fn identified(error: ModelError, status: u16, request_id: Option<&str>) -> ModelError {
+    let error = error.with_status(status);
     match request_id {
         Some(id) if error.request_id().is_none() => error.with_request_id(id),
         _ => error,

@@ -140,7 +140,8 @@ impl ChatFold {
 
     fn choice(&mut self, choice: Choice<'_>, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
         if let Some(reported) = choice.error {
-            return Err(Failure::Other(described(reported.get())));
+            let part = reported.get();
+            return Err(Failure::ReportedIn(part.to_owned(), described(part)));
         }
         self.has_choice = true;
         if let Some(delta) = choice.delta {

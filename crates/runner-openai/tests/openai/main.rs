@@ -4,6 +4,7 @@
 mod azure;
 mod chat;
 mod corpus;
+mod errors;
 mod previous;
 mod responses;
 mod retries;
