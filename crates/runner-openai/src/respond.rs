@@ -15,7 +15,7 @@ use serde::de::IgnoredAny;
 use crate::client::{Asked, Client};
 use crate::error::Failure;
 use crate::features::{Feature, Features};
-use crate::refusal::{has_lost_response, refused};
+use crate::refusal::{has_foreign_thoughts, has_lost_response, refused};
 
 /// What a protocol makes of an answer. Without IO.
 pub(crate) trait Fold: Send {
@@ -30,6 +30,9 @@ pub(crate) trait Fold: Send {
 
     /// Whether anything useful can follow.
     fn wants_more(&self) -> bool;
+
+    /// Says that the model answers without what it thought before.
+    fn leave_thoughts_behind(&mut self) {}
 
     /// The response.
     fn finish(self, events: &mut Vec<ModelEvent>) -> Result<ModelResponse, ModelError>;
@@ -73,6 +76,8 @@ struct Step {
     without: Features,
     /// What of that was found out just now and is to be remembered once the server takes the request.
     learned: Features,
+    /// Whether the model's earlier thoughts were left out just now.
+    leaves_thoughts: bool,
     /// What is in it.
     sent: Features,
 }
@@ -84,7 +89,7 @@ struct Reading<F> {
 
 impl Step {
     fn first(without: Features) -> Self {
-        Self { without, learned: Features::NONE, sent: Features::NONE }
+        Self { without, learned: Features::NONE, leaves_thoughts: false, sent: Features::NONE }
     }
 
     /// The next step after this refusal, if there is one. Each feature is left out once, so there is an end to it.
@@ -94,7 +99,11 @@ impl Step {
             let learned = self.learned.with(feature);
             return Some(Self { without: self.without.with(feature), learned, ..self });
         }
-        // That one response is gone says nothing of the next.
+        // That it is so with this conversation says nothing of the next.
+        if has_foreign_thoughts(error, sent) {
+            let without = self.without.with(Feature::EchoedReasoning);
+            return Some(Self { without, leaves_thoughts: true, ..self });
+        }
         let lost = has_lost_response(error, sent);
         lost.then(|| Self { without: self.without.with(Feature::PreviousResponse), ..self })
     }
@@ -122,7 +131,7 @@ impl<F: Fold, E: Fn(Features) -> Result<Asked, ModelError> + Send> Steps for Tur
 async fn send<F: Fold>(
     client: &Client,
     model: &str,
-    (mut sending, step, fold): (Box<Sending>, Step, Box<F>),
+    (mut sending, step, mut fold): (Box<Sending>, Step, Box<F>),
     told: &mut Vec<ModelEvent>,
 ) -> Result<Phase<F>, ModelError> {
     let reply = match sending.next().await {
@@ -142,6 +151,9 @@ async fn send<F: Fold>(
     };
     if step.learned != Features::NONE {
         client.adaptation.learn(model, step.learned);
+    }
+    if step.leaves_thoughts {
+        fold.leave_thoughts_behind();
     }
     // Servers answer with a body where a stream was asked for, and the other way round: what came decides.
     match reply.into_body() {

@@ -10,6 +10,7 @@ use agentexec_runner_http::ResponseBudget;
 use serde_json::Value;
 
 use super::MAX_OUTPUT_ITEMS;
+use super::input::left_behind;
 use super::item::{self, Output, PARAGRAPH};
 use super::open::{Done, Open, OpenItems, too_many};
 use super::wire::{self, Added, Body, Event};
@@ -63,6 +64,8 @@ pub struct ResponsesFold {
     /// What was told of a refusal, should no item tell it.
     refusing: String,
     end: Option<End>,
+    /// Whether the response is to leave a note that the model answered without its earlier thoughts.
+    leaves_thoughts: bool,
     /// Whether the response is to leave a note of its id.
     notes_id: bool,
     /// The id by which the server has the response, as long as the server and the items agree on the ids of the calls.
@@ -93,6 +96,7 @@ impl ResponsesFold {
             refusal: String::new(),
             refusing: String::new(),
             end: None,
+            leaves_thoughts: false,
             notes_id: false,
             id: None,
             has_renamed: false,
@@ -146,7 +150,9 @@ impl ResponsesFold {
         if self.items.iter().all(|(place, _)| place.is_some()) {
             self.items.sort_by_key(|(place, _)| *place);
         }
-        let mut items: Vec<Item> = self.items.into_iter().map(|(_, item)| item).collect();
+        let note = self.leaves_thoughts.then(|| left_behind(&self.origin));
+        let mut items: Vec<Item> =
+            note.into_iter().chain(self.items.into_iter().map(|(_, item)| item)).collect();
         let has_calls = items.iter().any(|item| matches!(item, Item::ToolCall(_)));
         let is_whole = end == End::Completed;
         let stop = match end {
@@ -424,6 +430,10 @@ impl Fold for ResponsesFold {
 
     fn wants_more(&self) -> bool {
         !self.has_ended()
+    }
+
+    fn leave_thoughts_behind(&mut self) {
+        self.leaves_thoughts = true;
     }
 
     fn finish(self, _events: &mut Vec<ModelEvent>) -> Result<ModelResponse, ModelError> {

@@ -10,5 +10,6 @@ mod responses;
 mod retries;
 mod step_down;
 mod support;
+mod thoughts;
 mod turns;
 mod wire;
