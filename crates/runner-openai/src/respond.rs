@@ -50,7 +50,7 @@ where
     F: Fold + 'a,
     E: Fn(Features) -> Result<Asked, ModelError> + Send + 'a,
 {
-    let phase = Phase::Ask(Step::first(client.adaptation.for_model(model)), Box::new(fold));
+    let phase = Phase::Ask(Step::first(client.adaptation.for_model(model)), Box::new(fold), None);
     stream_of(Turn { client, model, encode, phase })
 }
 
@@ -63,7 +63,8 @@ struct Turn<'a, F, E> {
 }
 
 enum Phase<F> {
-    Ask(Step, Box<F>),
+    /// With the request that was refused, if one was.
+    Ask(Step, Box<F>, Option<Box<Sending>>),
     Send(Box<Sending>, Step, Box<F>),
     Read(Box<Reading<F>>),
     Over,
@@ -112,9 +113,12 @@ impl Step {
 impl<F: Fold, E: Fn(Features) -> Result<Asked, ModelError> + Send> Steps for Turn<'_, F, E> {
     async fn step(&mut self, told: &mut Vec<ModelEvent>) -> Result<bool, ModelError> {
         self.phase = match mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Ask(step, fold) => {
+            Phase::Ask(step, fold, refused) => {
                 let Asked { request, sent } = (self.encode)(step.without)?;
-                let sending = self.client.transport.sending(request)?;
+                let sending = match refused {
+                    Some(refused) => refused.again(request)?,
+                    None => self.client.transport.sending(request)?,
+                };
                 Phase::Send(Box::new(sending), Step { sent, ..step }, fold)
             }
             Phase::Send(sending, step, fold) => {
@@ -145,7 +149,7 @@ async fn send<F: Fold>(
         Err(error) if client.adaptation.steps_down => {
             let Some(lower) = step.down(&error) else { return Err(error) };
             tracing::warn!(model, without = ?lower.without, "refused: the request is sent again with less");
-            return Ok(Phase::Ask(lower, fold));
+            return Ok(Phase::Ask(lower, fold, Some(sending)));
         }
         Err(error) => return Err(error),
     };
