@@ -442,4 +442,6 @@ impl Fold for ResponsesFold {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
