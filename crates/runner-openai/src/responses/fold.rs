@@ -118,8 +118,8 @@ impl ResponsesFold {
     /// is ignored.
     ///
     /// # Errors
-    /// - An error that the server reports, in an `error` event or as the end of the response (`response.failed`):
-    ///   its kind by its code.
+    /// - An error that the server reports, in an `error` event, bare, or as the end of the response
+    ///   (`response.failed`): its kind by its code.
     /// - [`Server`](ModelErrorKind::Server), not retryable: the response was cancelled at the server.
     /// - [`Protocol`](ModelErrorKind::Protocol): the data is not JSON, a field that is needed has another type, or a
     ///   body says that the response is not finished.

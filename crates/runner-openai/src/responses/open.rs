@@ -57,34 +57,41 @@ impl OpenItems {
     ) -> Result<Option<ModelEvent>, ModelError> {
         let id = item.id().or(Text::non_empty(event.item_id.as_ref()));
         if item.is_message() {
-            self.push(event.output_index, id, Kind::Message)?;
+            self.push(event.output_index, id, Kind::Message, "")?;
         }
         let Some((call_id, name)) = item.call() else { return Ok(None) };
         if self.0.iter().any(|open| open.call_id() == Some(call_id)) {
             return Ok(None);
         }
         let [call_id, name] = [call_id, name].map(str::to_owned);
-        self.push(event.output_index, id, Kind::Call { id: call_id.clone(), name: name.clone() })?;
+        let kind = Kind::Call { id: call_id.clone(), name: name.clone() };
+        self.push(event.output_index, id, kind, "")?;
         Ok(Some(ModelEvent::ToolCallStarted { call_id, name }))
     }
 
-    fn push(&mut self, output_index: Option<i64>, id: Option<&str>, kind: Kind) -> Result<(), ModelError> {
+    fn push(
+        &mut self,
+        output_index: Option<i64>,
+        id: Option<&str>,
+        kind: Kind,
+        told: &str,
+    ) -> Result<(), ModelError> {
         if self.0.len() >= MAX_OUTPUT_ITEMS {
             return Err(too_many());
         }
-        self.0.push(Open { output_index, item_id: id.map(str::to_owned), kind, told: String::new() });
+        let item_id = id.map(str::to_owned);
+        self.0.push(Open { output_index, item_id, kind, told: told.to_owned() });
         Ok(())
     }
 
     /// A piece of text, of a message that may not have been said to begin.
     pub(super) fn text(&mut self, event: &Event<'_>, delta: &str) -> Result<(), ModelError> {
         let id = Text::non_empty(event.item_id.as_ref());
-        let is_its = |open: &Open| open.has_id(id) || !open.is_at_another(event.output_index);
-        if self.find(event, Kind::is_message).is_none_or(|open| !is_its(open)) {
-            self.push(event.output_index, id, Kind::Message)?;
-        }
-        if let Some(open) = self.find(event, Kind::is_message) {
-            open.told.push_str(delta);
+        let index = event.output_index;
+        let newest = self.find(event, Kind::is_message);
+        match newest.filter(|open| open.has_id(id) || !open.is_at_another(index)) {
+            Some(open) => open.told.push_str(delta),
+            None => self.push(index, id, Kind::Message, delta)?,
         }
         Ok(())
     }

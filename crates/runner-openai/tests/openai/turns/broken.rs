@@ -22,6 +22,8 @@ super::on_every_wire! {
     an_error_with_status_200_is_not_asked_about_again_by_two
 }
 
+super::on!(ChatWhole as chat_body, ResponsesWhole as responses_body: { a_body_that_ends_early_is_asked_for_again });
+
 super::on_every_stream! {
     a_stream_that_ends_before_the_response_is_asked_for_again
     a_stream_that_keeps_ending_early_is_an_error_that_a_retry_may_mend
@@ -102,6 +104,12 @@ async fn a_stream_that_ends_before_the_response_is_asked_for_again(wire: Wire) {
     let run = events.output().await.unwrap();
     assert_eq!((run.output.as_str(), shown.as_str(), retracted), ("Seen.", "Seen.", 1));
     assert_eq!(run.transcript.items().len(), 2, "what was retracted is not in it");
+}
+
+async fn a_body_that_ends_early_is_asked_for_again(wire: Wire) {
+    let cut = ResponseTemplate::new(200).set_body_raw(r#"{"id": "1", "#, "application/json");
+    let played = play_raw(wire, agent(), vec![cut, wire.answer(&say("Seen."))]).await;
+    assert_eq!((played.run().output.as_str(), played.bodies.len()), ("Seen.", 2));
 }
 
 async fn a_stream_that_keeps_ending_early_is_an_error_that_a_retry_may_mend(wire: Wire) {
