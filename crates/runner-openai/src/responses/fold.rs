@@ -177,8 +177,7 @@ impl ResponsesFold {
         let delta = Text::non_empty(event.delta.as_ref());
         match (kind, delta) {
             ("response.output_text.delta", Some(delta)) => {
-                self.budget.spend(delta.len())?;
-                self.open.text(event, delta)?;
+                self.budget.spend(self.open.text(event, delta)?)?;
                 events.push(ModelEvent::TextDelta(delta.to_owned()));
             }
             ("response.refusal.delta", Some(delta)) => {

@@ -84,16 +84,21 @@ impl OpenItems {
         Ok(())
     }
 
-    /// A piece of text, of a message that may not have been said to begin.
-    pub(super) fn text(&mut self, event: &Event<'_>, delta: &str) -> Result<(), ModelError> {
+    /// A piece of text, of a message that may not have been said to begin. Returns how many bytes of it are kept.
+    pub(super) fn text(&mut self, event: &Event<'_>, delta: &str) -> Result<usize, ModelError> {
         let id = Text::non_empty(event.item_id.as_ref());
         let index = event.output_index;
         let newest = self.find(event, Kind::is_message);
         match newest.filter(|open| open.has_id(id) || !open.is_at_another(index)) {
-            Some(open) => open.told.push_str(delta),
-            None => self.push(index, id, Kind::Message, delta)?,
+            Some(open) => {
+                open.told.push_str(delta);
+                Ok(delta.len())
+            }
+            None => {
+                self.push(index, id, Kind::Message, delta)?;
+                Ok(delta.len() + id.map_or(0, str::len))
+            }
         }
-        Ok(())
     }
 
     /// A piece of arguments.
@@ -125,11 +130,12 @@ impl OpenItems {
 
     /// What has begun as this item, which is done now. The surest sign decides, and of several the oldest.
     pub(super) fn end(&mut self, done: &Done<'_>) -> Option<Open> {
-        let signs: [fn(&Open, &Done<'_>) -> bool; 4] = [
+        let signs: [fn(&Open, &Done<'_>) -> bool; 5] = [
             |open, done| done.call.is_some_and(|(id, _)| open.call_id() == Some(id)),
             |open, done| done.ids.iter().any(|id| open.has_id(Some(id))),
             |open, done| done.output_index.is_some() && open.output_index == done.output_index,
             Open::may_become,
+            Open::may_be,
         ];
         let place = signs
             .iter()
@@ -178,15 +184,24 @@ impl Open {
         }
     }
 
+    /// Whether both have an id. It is asked where they have none in common.
+    fn has_another_id(&self, done: &Done<'_>) -> bool {
+        self.item_id.is_some() && !done.ids.is_empty()
+    }
+
     /// Whether it can be the beginning of this item, or what is left of one after the server lost a piece.
     fn may_become(&self, done: &Done<'_>) -> bool {
         if self.kind.is_message() {
-            let has_others = self.item_id.is_some() && !done.ids.is_empty();
-            let is_another = self.is_at_another(done.output_index) && has_others;
+            let is_another = self.is_at_another(done.output_index) && self.has_another_id(done);
             !is_another && (done.whole.is_empty() || done.whole.contains(&self.told))
         } else {
             done.whole.contains(&self.told)
         }
+    }
+
+    /// Whether it is a message of which nothing says that it is another, though it does not say quite the same.
+    fn may_be(&self, done: &Done<'_>) -> bool {
+        self.kind.is_message() && !self.is_at_another(done.output_index) && !self.has_another_id(done)
     }
 }
 

@@ -149,6 +149,14 @@ fn a_message_that_is_done_without_its_text_has_what_was_told_of_it() {
 }
 
 #[test]
+fn a_message_that_is_done_in_other_words_than_it_was_told_in_is_one() {
+    for place in [json!({}), json!({"output_index": 0}), json!({"item_id": "msg_1"})] {
+        let (events, response) = fold_completed(&[text_at(&place, "Hello\n"), done(&message("Hello"))]);
+        assert_eq!((events.len(), texts(&response)), (1, vec!["Hello"]), "{place}");
+    }
+}
+
+#[test]
 fn what_the_pieces_left_out_is_told_with_the_item() {
     let (events, _) = fold_completed(&[
         text_at(&json!({}), "Hel"),
