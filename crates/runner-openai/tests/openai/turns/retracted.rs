@@ -1,17 +1,19 @@
 //! What was shown of a response that does not count is taken back.
 
-use agentexec_agent_core::{Agent, AgentErrorKind};
+use agentexec_agent_core::{Agent, AgentErrorKind, ModelErrorKind};
 use agentexec_runner_core::RunEvent;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Watched, agent, watch};
+use super::{Watched, agent, runner, watch, watch_on};
+use crate::support::{server, stream};
 use crate::wire::{Wire, say};
 
 super::on_every_stream! {
     a_refusal_takes_back_what_was_said_before_it
     an_answer_that_was_cut_off_is_taken_back_unless_the_agent_takes_it
     an_answer_of_another_form_is_taken_back_before_the_next
+    what_comes_at_once_with_an_event_that_cannot_be_read_is_told_and_taken_back
 }
 
 /// The text that is shown in the end, and how often some was taken back.
@@ -52,4 +54,13 @@ async fn an_answer_of_another_form_is_taken_back_before_the_next(wire: Wire) {
     let seen = watch(wire, asking, [say("It is warm."), say(r#"{"temperature": 21}"#)]).await;
     assert_eq!(shown(&seen), (r#"{"temperature": 21}"#.to_owned(), 1));
     assert_eq!(seen.run().output, r#"{"temperature": 21}"#);
+}
+
+async fn what_comes_at_once_with_an_event_that_cannot_be_read_is_told_and_taken_back(wire: Wire) {
+    let answer = stream(&wire.beginning(&say("It is")), "data: {broken}\n\n");
+    let server = server(wire.path(), [answer]).await;
+    let seen = watch_on(runner(wire, &server), agent().input("Go.")).await;
+    let AgentErrorKind::Model(error) = seen.kind() else { panic!("{:?}", seen.result) };
+    assert_eq!(error.kind(), ModelErrorKind::Protocol);
+    assert_eq!(shown(&seen), (String::new(), 1));
 }
