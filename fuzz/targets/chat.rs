@@ -1,13 +1,22 @@
-//! OpenAI Chat Completions: any stream is folded to a response or an error.
+//! OpenAI Chat Completions: any stream, and any body, is folded to a response or an error.
 #![no_main]
 
+use agentexec_agent_core::model::{ModelError, ModelEvent, ModelResponse};
 use agentexec_fuzz::folded;
 use agentexec_runner_openai::chat::ChatFold;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: &[u8]| folded(input, |data| {
+fn fold<'a>(data: impl IntoIterator<Item = &'a str>) -> Result<(Vec<ModelEvent>, ModelResponse), ModelError> {
     let (mut fold, mut events) = (ChatFold::new("fuzz"), Vec::new());
-    data.iter().try_for_each(|data| fold.push(data, &mut events))?;
+    data.into_iter().try_for_each(|data| fold.push(data, &mut events))?;
     let response = fold.finish(&mut events)?;
-    Ok::<_, agentexec_agent_core::model::ModelError>((events, response))
-}));
+    Ok((events, response))
+}
+
+fuzz_target!(|input: &[u8]| {
+    folded(input, |data| fold(data.iter().map(String::as_str)));
+    if let Ok(body) = str::from_utf8(input) {
+        // `[DONE]` stands for the end of the body.
+        let _ = fold([body, "[DONE]"]);
+    }
+});

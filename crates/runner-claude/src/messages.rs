@@ -71,7 +71,7 @@ impl Model for Messages {
         let without =
             self.settings.without.and(self.learned.of(request.model.unwrap_or(&self.settings.model)));
         let step = Step { without, learned: Features::default(), sent: Features::default() };
-        stream_of(Turn { messages: self, request, phase: Phase::Ask(step) })
+        stream_of(Turn { messages: self, request, phase: Phase::Ask(step, None) })
     }
 }
 
@@ -83,7 +83,8 @@ struct Turn<'a> {
 }
 
 enum Phase {
-    Ask(Step),
+    /// With the request that was refused, if one was.
+    Ask(Step, Option<Box<Sending>>),
     Send(Box<Sending>, Step),
     Read(Box<Reading>),
     /// The terminal event has come.
@@ -113,7 +114,7 @@ struct Step {
 impl Steps for Turn<'_> {
     async fn step(&mut self, told: &mut Vec<ModelEvent>) -> Result<bool, ModelError> {
         self.phase = match mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Ask(step) => self.ask(step)?,
+            Phase::Ask(step, refused) => self.ask(step, refused)?,
             Phase::Send(sending, step) => self.send(sending, step, told).await?,
             Phase::Read(reading) => read(reading, told).await?,
             Phase::Close(reading) => {
@@ -130,7 +131,7 @@ impl Steps for Turn<'_> {
 
 impl Turn<'_> {
     /// Writes the request.
-    fn ask(&self, step: Step) -> Result<Phase, ModelError> {
+    fn ask(&self, step: Step, refused: Option<Box<Sending>>) -> Result<Phase, ModelError> {
         let Messages { transport, settings, .. } = self.messages;
         let body = encode(&self.request, settings, step.without)?;
         let mut outgoing = Request::json(PATH, &body)?.stream(body.stream);
@@ -138,7 +139,11 @@ impl Turn<'_> {
             outgoing = outgoing.header("idempotency-key", format!("agentexec-{}", Uuid::new_v4().simple()));
         }
         let step = Step { sent: body.sent, ..step };
-        Ok(Phase::Send(Box::new(transport.sending(outgoing)?), step))
+        let sending = match refused {
+            Some(refused) => refused.again(outgoing)?,
+            None => transport.sending(outgoing)?,
+        };
+        Ok(Phase::Send(Box::new(sending), step))
     }
 
     /// Tries once more.
@@ -158,7 +163,7 @@ impl Turn<'_> {
                 told.push(ModelEvent::Retrying { retry, retries, delay, error: retrying.error.to_string() });
                 Ok(Phase::Send(sending, step))
             }
-            Err(error) => Ok(Phase::Ask(self.step_down(step, error)?)),
+            Err(error) => Ok(Phase::Ask(self.step_down(step, error)?, Some(sending))),
         }
     }
 

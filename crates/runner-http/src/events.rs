@@ -328,7 +328,19 @@ impl<'a> StreamEvent<'a> {
     /// id of the answer that it came in.
     #[must_use]
     pub fn error(&self) -> ModelError {
-        self.head.reported(self.data.as_bytes())
+        self.error_in(self.data)
+    }
+
+    /// Reads a part of the data as an error object, as [`error`](Self::error) reads the whole.
+    #[must_use]
+    pub fn error_in(&self, part: &str) -> ModelError {
+        self.head.reported(part.as_bytes())
+    }
+
+    /// An error about this event, with the status and the request id of its answer and the beginning of the data.
+    #[must_use]
+    pub fn complete(&self, error: ModelError) -> ModelError {
+        self.head.complete_with(error, self.data.as_bytes())
     }
 }
 

@@ -10,6 +10,7 @@ use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::Facts;
+use crate::text::excerpt;
 use agentexec_agent_core::model::ModelError;
 
 /// Shorter secrets are not looked for in messages: they would be found in ordinary words.
@@ -110,6 +111,11 @@ impl Head {
     /// A body as text, without the secrets that it repeats.
     pub(crate) fn text<'b>(&self, body: &'b [u8]) -> Cow<'b, str> {
         self.origin.redact(String::from_utf8_lossy(body))
+    }
+
+    /// Adds the beginning of what it is about, too.
+    pub(crate) fn complete_with(&self, error: ModelError, body: &[u8]) -> ModelError {
+        self.complete(error.with_body(excerpt(&self.text(body))))
     }
 
     /// The error that the provider describes inside an answer that began well.

@@ -9,7 +9,6 @@ use serde_json::error::Category;
 
 use crate::events::EventStream;
 use crate::origin::Head;
-use crate::text::excerpt;
 
 /// A successful answer. Errors, also those with status 200, are no replies.
 #[derive(Debug)]
@@ -75,6 +74,12 @@ impl JsonBody {
         &self.bytes
     }
 
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.head.status
+    }
+
     /// The provider's id of the request.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
@@ -84,11 +89,12 @@ impl JsonBody {
     /// Reads the body as a `T`, which may borrow from it.
     ///
     /// # Errors
-    /// [`ModelErrorKind::Protocol`] when it is not JSON or not a `T`. The message says where, and quotes nothing of
-    /// the body; its beginning is in [`ModelError::body`].
+    /// [`ModelErrorKind::Protocol`] when it is not JSON or not a `T`; [`ModelErrorKind::StreamCut`] when it ends too
+    /// early. The message says where, and quotes nothing of the body; its beginning is in [`ModelError::body`].
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ModelError> {
         serde_json::from_slice(&self.bytes).map_err(|error| {
-            unreadable(&self.head, ModelErrorKind::Protocol, "the answer", &error, &self.bytes)
+            let kind = if error.is_eof() { ModelErrorKind::StreamCut } else { ModelErrorKind::Protocol };
+            unreadable(&self.head, kind, "the answer", &error, &self.bytes)
         })
     }
 
@@ -97,6 +103,18 @@ impl JsonBody {
     #[must_use]
     pub fn error(&self) -> ModelError {
         self.head.reported(&self.bytes)
+    }
+
+    /// Reads a part of the body as an error object, as [`error`](Self::error) reads the whole.
+    #[must_use]
+    pub fn error_in(&self, part: &str) -> ModelError {
+        self.head.reported(part.as_bytes())
+    }
+
+    /// An error about this body, with the status, the request id and the beginning of the body.
+    #[must_use]
+    pub fn complete(&self, error: ModelError) -> ModelError {
+        self.head.complete_with(error, &self.bytes)
     }
 }
 
@@ -130,5 +148,5 @@ pub(crate) fn unreadable(
         )
     };
     let message = format!("{}: {what} cannot be read: {why}", head.origin.provider);
-    head.complete(ModelError::new(kind, message).with_body(excerpt(&head.text(body))))
+    head.complete_with(ModelError::new(kind, message), body)
 }

@@ -72,6 +72,16 @@ impl Sending {
         Ok(Self { transport, url, headers, request, deadlines, retries: 0, wait: None })
     }
 
+    /// Another request in place of this one, as a refusal asked for: its tries are its own, and the clock of the whole
+    /// request goes on.
+    ///
+    /// # Errors
+    /// As [`Transport::sending`].
+    pub fn again(self, request: Request) -> Result<Self, ModelError> {
+        let deadlines = self.deadlines;
+        Ok(Self { deadlines, ..Self::new(self.transport, request)? })
+    }
+
     /// Waits as the last call said, tries, and says what became of it.
     ///
     /// # Errors
@@ -115,5 +125,24 @@ impl fmt::Debug for Sending {
             .field("retries", &self.retries)
             .field("wait", &self.wait)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agentexec_agent_core::model::ModelErrorKind;
+
+    use super::*;
+    use crate::config::Timeouts;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_in_place_of_another_has_no_more_time_than_that_had() {
+        let limit = Duration::from_mins(1);
+        let timeouts = Timeouts { request: Some(limit), ..Timeouts::default() };
+        let transport = Transport::builder("http://127.0.0.1:1").timeouts(timeouts).build().unwrap();
+        let sending = transport.sending(Request::post("ask", "{}")).unwrap();
+        tokio::time::advance(limit).await;
+        let error = sending.again(Request::post("ask", "[]")).unwrap().next().await.unwrap_err();
+        assert_eq!(error.kind(), ModelErrorKind::Timeout, "{error}");
     }
 }

@@ -11,6 +11,8 @@ use serde_json::error::Category;
 pub(crate) enum Failure {
     /// The piece as a whole reports an error.
     Reported(ModelError),
+    /// This part of the piece, of its JSON, reports an error.
+    ReportedIn(String, ModelError),
     /// The piece is not what the protocol describes.
     Unreadable(ModelError),
     /// Anything else.
@@ -20,7 +22,10 @@ pub(crate) enum Failure {
 impl From<Failure> for ModelError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Reported(error) | Failure::Unreadable(error) | Failure::Other(error) => error,
+            Failure::Reported(error)
+            | Failure::ReportedIn(_, error)
+            | Failure::Unreadable(error)
+            | Failure::Other(error) => error,
         }
     }
 }

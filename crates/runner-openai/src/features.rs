@@ -46,9 +46,14 @@ pub enum Feature {
     ReasoningEffort,
     /// `reasoning.summary`. Without it the reasoning is not readable.
     ReasoningSummary,
-    /// The reasoning that the server sent beside an answer, which goes back to it in the fields that it came in (Chat
-    /// Completions). DeepSeek, Gemini behind OpenRouter and Claude behind LiteLLM refuse a turn with tool calls
-    /// without it; OpenAI sends none, so nothing goes back there.
+    /// The reasoning that the server sent with an answer, which goes back to it.
+    ///
+    /// In Chat Completions it goes in the fields that it came in. DeepSeek, Gemini behind OpenRouter and Claude behind
+    /// LiteLLM refuse a turn with tool calls without it; OpenAI sends none, so nothing goes back there.
+    ///
+    /// In the Responses API it goes as items of their own. A model that does not reason refuses those of one that does,
+    /// and OpenAI cannot read those of another organization. That says nothing of the next conversation and is not
+    /// remembered; in this one what was thought so far stays behind, and what is thought from then on goes back.
     EchoedReasoning,
     /// A schema for the answer: `response_format` or `text.format` of type `json_schema`. Without it the format is
     /// `json_object`, and the instructions tell the schema.

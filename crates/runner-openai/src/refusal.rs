@@ -35,6 +35,15 @@ pub(crate) fn has_lost_response(error: &ModelError, sent: Features) -> bool {
     error.code() == Some("previous_response_not_found") || says_so()
 }
 
+/// Whether the server says that it, or the model, can make nothing of the thoughts that go back to it.
+pub(crate) fn has_foreign_thoughts(error: &ModelError, sent: Features) -> bool {
+    if !sent.has(Feature::EchoedReasoning) || !matches!(error.status(), Some(200..=299 | 400 | 422)) {
+        return false;
+    }
+    let says_so = || error.message().to_lowercase().contains("reasoning input items can only be provided");
+    error.code() == Some("invalid_encrypted_content") || says_so()
+}
+
 /// What a refusal says.
 struct Refusal<'e> {
     code: &'e str,

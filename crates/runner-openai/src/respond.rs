@@ -15,7 +15,7 @@ use serde::de::IgnoredAny;
 use crate::client::{Asked, Client};
 use crate::error::Failure;
 use crate::features::{Feature, Features};
-use crate::refusal::{has_lost_response, refused};
+use crate::refusal::{has_foreign_thoughts, has_lost_response, refused};
 
 /// What a protocol makes of an answer. Without IO.
 pub(crate) trait Fold: Send {
@@ -30,6 +30,9 @@ pub(crate) trait Fold: Send {
 
     /// Whether anything useful can follow.
     fn wants_more(&self) -> bool;
+
+    /// Says that the model answers without what it thought before.
+    fn leave_thoughts_behind(&mut self) {}
 
     /// The response.
     fn finish(self, events: &mut Vec<ModelEvent>) -> Result<ModelResponse, ModelError>;
@@ -47,7 +50,7 @@ where
     F: Fold + 'a,
     E: Fn(Features) -> Result<Asked, ModelError> + Send + 'a,
 {
-    let phase = Phase::Ask(Step::first(client.adaptation.for_model(model)), Box::new(fold));
+    let phase = Phase::Ask(Step::first(client.adaptation.for_model(model)), Box::new(fold), None);
     stream_of(Turn { client, model, encode, phase })
 }
 
@@ -60,7 +63,8 @@ struct Turn<'a, F, E> {
 }
 
 enum Phase<F> {
-    Ask(Step, Box<F>),
+    /// With the request that was refused, if one was.
+    Ask(Step, Box<F>, Option<Box<Sending>>),
     Send(Box<Sending>, Step, Box<F>),
     Read(Box<Reading<F>>),
     Over,
@@ -73,6 +77,8 @@ struct Step {
     without: Features,
     /// What of that was found out just now and is to be remembered once the server takes the request.
     learned: Features,
+    /// Whether the model's earlier thoughts were left out just now.
+    leaves_thoughts: bool,
     /// What is in it.
     sent: Features,
 }
@@ -84,7 +90,7 @@ struct Reading<F> {
 
 impl Step {
     fn first(without: Features) -> Self {
-        Self { without, learned: Features::NONE, sent: Features::NONE }
+        Self { without, learned: Features::NONE, leaves_thoughts: false, sent: Features::NONE }
     }
 
     /// The next step after this refusal, if there is one. Each feature is left out once, so there is an end to it.
@@ -94,7 +100,11 @@ impl Step {
             let learned = self.learned.with(feature);
             return Some(Self { without: self.without.with(feature), learned, ..self });
         }
-        // That one response is gone says nothing of the next.
+        // That it is so with this conversation says nothing of the next.
+        if has_foreign_thoughts(error, sent) {
+            let without = self.without.with(Feature::EchoedReasoning);
+            return Some(Self { without, leaves_thoughts: true, ..self });
+        }
         let lost = has_lost_response(error, sent);
         lost.then(|| Self { without: self.without.with(Feature::PreviousResponse), ..self })
     }
@@ -103,9 +113,12 @@ impl Step {
 impl<F: Fold, E: Fn(Features) -> Result<Asked, ModelError> + Send> Steps for Turn<'_, F, E> {
     async fn step(&mut self, told: &mut Vec<ModelEvent>) -> Result<bool, ModelError> {
         self.phase = match mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Ask(step, fold) => {
+            Phase::Ask(step, fold, refused) => {
                 let Asked { request, sent } = (self.encode)(step.without)?;
-                let sending = self.client.transport.sending(request)?;
+                let sending = match refused {
+                    Some(refused) => refused.again(request)?,
+                    None => self.client.transport.sending(request)?,
+                };
                 Phase::Send(Box::new(sending), Step { sent, ..step }, fold)
             }
             Phase::Send(sending, step, fold) => {
@@ -122,7 +135,7 @@ impl<F: Fold, E: Fn(Features) -> Result<Asked, ModelError> + Send> Steps for Tur
 async fn send<F: Fold>(
     client: &Client,
     model: &str,
-    (mut sending, step, fold): (Box<Sending>, Step, Box<F>),
+    (mut sending, step, mut fold): (Box<Sending>, Step, Box<F>),
     told: &mut Vec<ModelEvent>,
 ) -> Result<Phase<F>, ModelError> {
     let reply = match sending.next().await {
@@ -136,12 +149,15 @@ async fn send<F: Fold>(
         Err(error) if client.adaptation.steps_down => {
             let Some(lower) = step.down(&error) else { return Err(error) };
             tracing::warn!(model, without = ?lower.without, "refused: the request is sent again with less");
-            return Ok(Phase::Ask(lower, fold));
+            return Ok(Phase::Ask(lower, fold, Some(sending)));
         }
         Err(error) => return Err(error),
     };
     if step.learned != Features::NONE {
         client.adaptation.learn(model, step.learned);
+    }
+    if step.leaves_thoughts {
+        fold.leave_thoughts_behind();
     }
     // Servers answer with a body where a stream was asked for, and the other way round: what came decides.
     match reply.into_body() {
@@ -157,19 +173,21 @@ fn read_body<F: Fold>(
 ) -> Result<Phase<F>, ModelError> {
     let data = String::from_utf8_lossy(body.bytes());
     if let Err(failure) = fold.fold(&data, told) {
-        let error = match failure {
+        return Err(match failure {
             Failure::Reported(error) => like(body.error(), &error),
-            Failure::Unreadable(error) => body.json::<IgnoredAny>().err().unwrap_or(error),
-            Failure::Other(error) => error,
-        };
-        return Err(identified(error, body.request_id()));
+            Failure::ReportedIn(part, error) => like(body.error_in(&part), &error),
+            Failure::Unreadable(error) => {
+                body.json::<IgnoredAny>().err().unwrap_or_else(|| body.complete(error))
+            }
+            Failure::Other(error) => identified(error, body.status(), body.request_id()),
+        });
     }
     fold.close();
     if !fold.has_ended() {
         let error = ModelError::new(ModelErrorKind::Protocol, "the answer is JSON, but no response");
-        return Err(identified(error, body.request_id()));
+        return Err(body.complete(error));
     }
-    complete(fold, body.request_id(), told)
+    complete(fold, body.status(), body.request_id(), told)
 }
 
 /// Reads on until there is something to tell, and with that tells all that came at once.
@@ -208,29 +226,40 @@ async fn read<F: Fold>(
             }
             Ok(())
         });
-        read.map_err(|error| identified(error, events.request_id()))?;
+        read.map_err(|error| identified(error, events.status(), events.request_id()))?;
     }
     if !told.is_empty() {
         return Ok(Phase::Read(reading));
     }
     let Reading { events, fold } = *reading;
-    let request_id = events.request_id().map(str::to_owned);
+    let (status, request_id) = (events.status(), events.request_id().map(str::to_owned));
     events.finish().await;
-    complete(*fold, request_id.as_deref(), told)
+    complete(*fold, status, request_id.as_deref(), told)
 }
 
-/// Folds an event of a stream. One that says nothing of the answer is a sign of life.
+/// Folds an event of a stream. One that says nothing of the answer is a sign of life, unless it is called an error.
 fn take_in(
     fold: &mut impl Fold,
     event: &StreamEvent<'_>,
     told: &mut Vec<ModelEvent>,
 ) -> Result<(), ModelError> {
-    let before = told.len();
-    fold.fold(event.data(), told).map_err(|failure| match failure {
-        Failure::Reported(error) => like(event.error(), &error),
-        Failure::Unreadable(error) => event.json::<IgnoredAny>().err().unwrap_or(error),
-        Failure::Other(error) => error,
-    })?;
+    let (before, is_whole) = (told.len(), fold.has_ended());
+    let is_error = event.name() == Some("error");
+    match fold.fold(event.data(), told) {
+        Ok(()) if is_error && told.len() == before && !fold.has_ended() => return Err(event.error()),
+        Ok(()) => {}
+        Err(Failure::Unreadable(error)) if is_whole => {
+            tracing::debug!(%error, "the stream cannot be read behind the end of the response");
+            fold.close();
+        }
+        Err(Failure::Unreadable(_)) if is_error => return Err(event.error()),
+        Err(Failure::Unreadable(error)) => {
+            return Err(event.json::<IgnoredAny>().err().unwrap_or_else(|| event.complete(error)));
+        }
+        Err(Failure::Reported(error)) => return Err(like(event.error(), &error)),
+        Err(Failure::ReportedIn(part, error)) => return Err(like(event.error_in(&part), &error)),
+        Err(Failure::Other(error)) => return Err(error),
+    }
     if told.len() == before && fold.wants_more() {
         told.push(ModelEvent::Heartbeat);
     }
@@ -239,10 +268,11 @@ fn take_in(
 
 fn complete<F: Fold>(
     fold: F,
+    status: u16,
     request_id: Option<&str>,
     told: &mut Vec<ModelEvent>,
 ) -> Result<Phase<F>, ModelError> {
-    let mut response = fold.finish(told).map_err(|error| identified(error, request_id))?;
+    let mut response = fold.finish(told).map_err(|error| identified(error, status, request_id))?;
     response.request_id = request_id.map(str::to_owned);
     told.push(ModelEvent::Completed(Box::new(response)));
     Ok(Phase::Over)
@@ -253,7 +283,9 @@ fn like(error: ModelError, known: &ModelError) -> ModelError {
     if known.is_retryable() { error } else { error.with_retryable(false) }
 }
 
-fn identified(error: ModelError, request_id: Option<&str>) -> ModelError {
+/// The error with the answer that it came in.
+fn identified(error: ModelError, status: u16, request_id: Option<&str>) -> ModelError {
+    let error = error.with_status(status);
     match request_id {
         Some(id) if error.request_id().is_none() => error.with_request_id(id),
         _ => error,

@@ -302,6 +302,22 @@ mod tests {
         assert!(!settings.is_strict());
     }
 
+    #[tokio::test]
+    async fn organization_and_project_are_read_from_the_environment() {
+        let server = wiremock::MockServer::start().await;
+        let settings = from(&[
+            ("OPENAI_BASE_URL", &server.uri()),
+            ("OPENAI_ORG_ID", "org-1"),
+            ("OPENAI_PROJECT_ID", "proj-1"),
+        ]);
+        let transport = settings.unwrap().builder().build().unwrap();
+        transport.send(agentexec_runner_http::Request::post("ask", "{}")).await.unwrap_err();
+        let request = server.received_requests().await.unwrap().remove(0);
+        for (header, value) in [("openai-organization", "org-1"), ("openai-project", "proj-1")] {
+            assert_eq!(request.headers[header], value);
+        }
+    }
+
     #[test]
     fn a_base_url_with_a_path_is_kept() {
         for (url, expected) in [

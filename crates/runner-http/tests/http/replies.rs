@@ -232,6 +232,14 @@ async fn json_of_another_form_says_where_and_quotes_nothing() {
 }
 
 #[tokio::test]
+async fn a_body_that_ends_too_early_is_a_cut() {
+    let server = Server::always(vec![json("{\"text\": \"hal")]).await;
+    let error = json_of(ask(&server.transport()).await.unwrap()).json::<Value>().unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ModelErrorKind::StreamCut, Some(200)));
+    assert!(error.is_retryable());
+}
+
+#[tokio::test]
 async fn an_event_broken_off_at_the_end_is_a_cut() {
     let server = Server::always(vec![
         head("text/event-stream"),

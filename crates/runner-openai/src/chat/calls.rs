@@ -1,16 +1,18 @@
 //! Putting tool calls together from pieces.
 //!
 //! The protocol merges pieces by `index`, and by `id` where there is no index. Compatible servers leave out
-//! either or both, give every call the index 0, repeat id and name in each piece, or send calls whole. So a
-//! piece goes to the newest call that it does not contradict ([`Call::takes`]), and to a new call when there is
-//! none.
+//! either or both, give every call the index 0, repeat id and name in each piece, make up an id for each piece,
+//! or send calls whole. So a piece goes to the newest call of its id, else to the newest call that it does not
+//! contradict ([`Call::takes`]), and to a new call when there is none.
+
+use std::mem;
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent};
 use agentexec_agent_core::transcript::{Raw, ToolCall};
 use serde_json::{Map, Value};
 
 use super::MAX_TOOL_CALLS;
-use super::wire::{Arguments, CallPiece};
+use super::wire::{Arguments, CallPiece, FunctionPiece};
 use crate::error::Failure;
 use crate::ids::new_call_id;
 use crate::wire::Text;
@@ -19,11 +21,18 @@ use crate::wire::Text;
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     calls: Vec<Call>,
+    /// Whether they are told of only at the end.
+    is_held: bool,
 }
 
 impl Calls {
+    /// Calls of which it is not sure yet that they are meant.
+    pub(super) fn held() -> Self {
+        Self { is_held: true, ..Self::default() }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.calls.is_empty()
+        self.calls.iter().all(Call::is_stray)
     }
 
     /// Adds a piece to its call, which may be a new one.
@@ -50,8 +59,7 @@ impl Calls {
 
     /// The calls in the order in which they began.
     pub(super) fn finish(mut self, origin: &str, events: &mut Vec<ModelEvent>) -> Vec<ToolCall> {
-        // A piece with neither name nor arguments is a stray; a nameless call must be answered all the same.
-        self.calls.retain(|call| !call.name.is_empty() || !call.arguments.is_empty());
+        self.calls.retain(|call| !call.is_stray());
         for place in 0..self.calls.len() {
             self.announce(place, events);
         }
@@ -62,12 +70,19 @@ impl Calls {
     fn place(&mut self, piece: &CallPiece<'_>) -> Option<usize> {
         let id = Text::non_empty(piece.id.as_ref());
         let last = self.calls.len().checked_sub(1)?;
-        let newest_first = self.calls.iter_mut().enumerate().rev();
-        let mut possible = newest_first.filter(|(place, call)| match piece.index {
+        let is_possible = |place: usize, call: &Call| match piece.index {
             Some(index) => call.index.is_none_or(|own| own == index),
-            None => *place == last || id.is_some() && call.wire_id.as_deref() == id,
-        });
-        possible.find_map(|(place, call)| call.takes(piece).then_some(place))
+            None => place == last || call.has_id(id),
+        };
+        let mut calls = self.calls.iter().enumerate();
+        if let Some(own) = calls.rposition(|(place, call)| call.has_id(id) && is_possible(place, call)) {
+            return Some(own);
+        }
+        let mut is_newest = true;
+        let newest_first = self.calls.iter_mut().enumerate().rev();
+        let mut possible = newest_first.filter(|(place, call)| is_possible(*place, call));
+        possible
+            .find_map(|(place, call)| call.takes(piece, mem::replace(&mut is_newest, false)).then_some(place))
     }
 
     fn apply(
@@ -82,7 +97,7 @@ impl Calls {
             (Some(call_id), Some(delta)) => {
                 events.push(ModelEvent::ToolCallDelta { call_id: call_id.clone(), delta });
             }
-            (None, _) if !call.name.is_empty() => self.announce(place, events),
+            (None, _) if !call.name.is_empty() && !self.is_held => self.announce(place, events),
             _ => {}
         }
         Ok(())
@@ -118,25 +133,45 @@ struct Call {
 }
 
 impl Call {
-    /// Whether the piece can be a part of this call: not when its id is another, and not when it opens a call
-    /// of its own, by another name or by the same name behind arguments that are whole.
-    fn takes(&mut self, piece: &CallPiece<'_>) -> bool {
-        let id = Text::non_empty(piece.id.as_ref());
-        if let (Some(own), Some(id)) = (self.wire_id.as_deref(), id) {
-            return own == id;
+    /// Whether nothing came of it: neither name nor arguments. A nameless call must be answered all the same.
+    fn is_stray(&self) -> bool {
+        self.name.is_empty() && self.arguments.is_empty()
+    }
+
+    fn has_id(&self, id: Option<&str>) -> bool {
+        id.is_some() && self.wire_id.as_deref() == id
+    }
+
+    /// Whether the piece, whose id no call has, can be a part of this call.
+    fn takes(&mut self, piece: &CallPiece<'_>, is_newest: bool) -> bool {
+        let is_at_its_index = piece.index.is_some() && piece.index == self.index;
+        let function = piece.function.as_ref();
+        let name = function.and_then(|function| Text::non_empty(function.name.as_ref()));
+        if self.wire_id.is_some() && Text::non_empty(piece.id.as_ref()).is_some() {
+            // Another id is another call, which says its name; a piece without one has an id of its own.
+            return name.is_none()
+                && is_newest
+                && is_at_its_index
+                && !self.progress.is_whole(&self.arguments);
         }
-        let name = piece.function.as_ref().and_then(|function| Text::non_empty(function.name.as_ref()));
         match name {
             None => true,
             Some(_) if self.name.is_empty() => true,
-            Some(name) => self.name == name && !self.progress.is_whole(&self.arguments),
+            Some(name) if self.name != name => false,
+            // A server that knows the call by its id repeats the name; others may begin the next call of this name.
+            Some(_) => {
+                (self.wire_id.is_some() && is_at_its_index)
+                    || !function.is_some_and(FunctionPiece::has_arguments)
+                    || !self.progress.is_whole(&self.arguments)
+            }
         }
     }
 
-    /// Takes the piece in: id and name overwrite, arguments append. Returns what the arguments grew by.
+    /// Takes the piece in: the first id stays, the name overwrites, arguments append. Returns what the arguments grew
+    /// by.
     fn apply(&mut self, piece: CallPiece<'_>) -> Option<String> {
         if let Some(id) = Text::non_empty(piece.id.as_ref()) {
-            id.clone_into(self.wire_id.get_or_insert_default());
+            self.wire_id.get_or_insert_with(|| id.to_owned());
         }
         self.extra.extend(piece.extra.into_iter().filter(|(_, value)| !value.is_null()));
         let function = piece.function?;

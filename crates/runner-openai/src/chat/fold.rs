@@ -43,16 +43,14 @@ use crate::wire::{Text, lenient};
 pub struct ChatFold {
     origin: Arc<str>,
     has_choice: bool,
-    /// The index of the choice that is read, should a server send several.
-    choice: Option<i64>,
+    /// Whether the answer comes in deltas, so that a message beside them only repeats it.
+    has_deltas: bool,
     text: String,
     refusal: String,
     reasoning: Reasoning,
     calls: Calls,
-    /// The deprecated `function_call`, and what it would have told: held back until it is sure that it does not
-    /// only repeat a call of `tool_calls`.
+    /// The deprecated `function_call`, held back until it is sure that it does not only repeat a call of `tool_calls`.
     legacy_calls: Calls,
-    legacy_events: Vec<ModelEvent>,
     finish_reason: Option<String>,
     done: bool,
     usage: Usage,
@@ -67,13 +65,12 @@ impl ChatFold {
         Self {
             origin: origin.into(),
             has_choice: false,
-            choice: None,
+            has_deltas: false,
             text: String::new(),
             refusal: String::new(),
             reasoning: Reasoning::default(),
             calls: Calls::default(),
-            legacy_calls: Calls::default(),
-            legacy_events: Vec::new(),
+            legacy_calls: Calls::held(),
             finish_reason: None,
             done: false,
             usage: Usage::default(),
@@ -122,7 +119,6 @@ impl ChatFold {
         }
         if self.calls.is_empty() {
             self.calls = self.legacy_calls;
-            events.append(&mut self.legacy_events);
         }
         let calls = self.calls.finish(&self.origin, events);
         let stop = stop_reason(self.finish_reason.as_deref(), &self.refusal, !calls.is_empty())?;
@@ -144,18 +140,15 @@ impl ChatFold {
 
     fn choice(&mut self, choice: Choice<'_>, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
         if let Some(reported) = choice.error {
-            return Err(Failure::Other(described(reported.get())));
-        }
-        if let Some(index) = choice.index
-            && *self.choice.get_or_insert(index) != index
-        {
-            return Ok(());
+            let part = reported.get();
+            return Err(Failure::ReportedIn(part.to_owned(), described(part)));
         }
         self.has_choice = true;
         if let Some(delta) = choice.delta {
+            self.has_deltas |= delta.weight() > 0;
             self.message(delta, events, Calls::push)?;
         }
-        if let Some(message) = choice.message {
+        if let Some(message) = choice.message.filter(|_| !self.has_deltas) {
             self.message(message, events, Calls::push_new)?;
         }
         if let Some(reason) = Text::non_empty(choice.finish_reason.as_ref()) {
@@ -185,7 +178,7 @@ impl ChatFold {
             push_call(&mut self.calls, piece, events)?;
         }
         if let Some(function) = message.function_call {
-            self.legacy_calls.push(function.into(), &mut self.legacy_events)?;
+            self.legacy_calls.push(function.into(), events)?;
         }
         Ok(())
     }
@@ -224,7 +217,12 @@ impl Fold for ChatFold {
         if self.model.is_none() {
             self.model = Text::non_empty(chunk.model.as_ref()).map(str::to_owned);
         }
-        chunk.choices.into_iter().flatten().try_for_each(|choice| self.choice(choice, events))
+        // One choice was asked for. Some servers count it up from chunk to chunk, so only within one do others differ.
+        let mut first = None;
+        let is_first =
+            |choice: &Choice<'_>| choice.index.is_none_or(|index| *first.get_or_insert(index) == index);
+        let mut choices = chunk.choices.into_iter().flatten().filter(is_first);
+        choices.try_for_each(|choice| self.choice(choice, events))
     }
 
     fn close(&mut self) {

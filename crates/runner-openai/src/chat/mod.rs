@@ -5,8 +5,9 @@
 //!
 //! Compatible servers differ from OpenAI and from one another. What is tolerated in an answer:
 //!
-//! - tool calls without `index`, all with index 0, without `id`, with id and name in each piece, in one piece, with
-//!   arguments that are an object, or as the deprecated `function_call`;
+//! - tool calls without `index`, all with index 0, without `id`, with id and name in each piece, with another id in
+//!   each piece, in one piece, with arguments that are an object, or as the deprecated `function_call`;
+//! - a `message` that repeats the deltas beside it, and a choice whose `index` counts up;
 //! - `finish_reason` `stop` or null beside tool calls: the calls themselves decide;
 //! - null or missing `role`, `content`, `choices` and `usage`, and fields that nobody knows;
 //! - reasoning in `reasoning_content`, `reasoning`, `reasoning_details` or `thinking_blocks`;

@@ -45,7 +45,7 @@ pub(super) struct Choice<'a> {
     pub(super) index: Option<i64>,
     #[serde(borrow)]
     pub(super) delta: Option<Message<'a>>,
-    /// In place of `delta` when the answer comes in one piece.
+    /// In place of `delta` when the answer comes in one piece. Some servers send it beside: what came so far.
     #[serde(borrow)]
     pub(super) message: Option<Message<'a>>,
     #[serde(borrow)]
@@ -106,13 +106,23 @@ pub(super) struct CallPiece<'a> {
 impl CallPiece<'_> {
     fn weight(&self) -> usize {
         let extra = if self.extra.is_empty() { 0 } else { json_len(&self.extra) };
-        extra + self.function.as_ref().map_or(0, FunctionPiece::weight)
+        let id = self.id.as_ref().map_or(0, |id| id.0.len());
+        id + extra + self.function.as_ref().map_or(0, FunctionPiece::weight)
     }
 }
 
 impl FunctionPiece<'_> {
-    fn weight(&self) -> usize {
+    pub(super) fn has_arguments(&self) -> bool {
         match &self.arguments {
+            Some(Arguments::Piece(text)) => !text.is_empty(),
+            Some(Arguments::Whole(_)) => true,
+            None => false,
+        }
+    }
+
+    fn weight(&self) -> usize {
+        let name = self.name.as_ref().map_or(0, |name| name.0.len());
+        name + match &self.arguments {
             Some(Arguments::Piece(text)) => text.len(),
             Some(Arguments::Whole(json)) => json_len(json),
             None => 0,

@@ -117,3 +117,23 @@ fn a_response_that_the_server_does_not_have_is_told_from_other_things_that_it_do
         assert!(!has_lost_response(&error(404, &body), all()), "{body}");
     }
 }
+
+#[test]
+fn thoughts_that_a_model_can_make_nothing_of_are_told_from_what_it_does_not_know() {
+    let simple = names(
+        "Reasoning input items can only be provided to a reasoning or computer use model. Remove reasoning items from \
+         your input and try again.",
+        "input",
+        None,
+    );
+    let mut foreign = says("The encrypted content gAAA...DQ== could not be verified.");
+    foreign["error"]["code"] = "invalid_encrypted_content".into();
+    for body in [&simple, &foreign] {
+        assert!(has_foreign_thoughts(&error(400, body), all()), "{body}");
+        assert!(!has_foreign_thoughts(&error(400, body), Features::NONE), "{body}");
+        assert!(!has_foreign_thoughts(&error(500, body), all()), "{body}");
+        assert_eq!(refused(&error(400, body), all()), None, "{body}");
+    }
+    let lost = says("Item 'rs_1' of type 'reasoning' was provided without its required following item.");
+    assert!(!has_foreign_thoughts(&error(400, &lost), all()));
+}

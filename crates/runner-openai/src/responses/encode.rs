@@ -164,6 +164,7 @@ impl<'a> Body<'a> {
             .with_if(self.parallel_tool_calls.is_some(), Feature::ParallelToolCalls)
             .with_if(reasoning(|reasoning| reasoning.effort.is_some()), Feature::ReasoningEffort)
             .with_if(reasoning(|reasoning| reasoning.summary.is_some()), Feature::ReasoningSummary)
+            .with_if(self.input.iter().any(Input::is_thought), Feature::EchoedReasoning)
             .with_if(matches!(format, Some(Format::JsonSchema { .. })), Feature::JsonSchema)
             .with_if(matches!(format, Some(Format::JsonObject)), Feature::JsonObject)
             .with_if(!self.include.is_empty(), Feature::EncryptedReasoning)

@@ -4,17 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse, StopReason};
-use agentexec_agent_core::transcript::{AssistantItem, Item, ToolCall};
+use agentexec_agent_core::transcript::{Item, ToolCall};
 use agentexec_runner_core::Usage;
 use agentexec_runner_http::ResponseBudget;
 use serde_json::Value;
 
 use super::MAX_OUTPUT_ITEMS;
-use super::calls::OpenCalls;
+use super::input::left_behind;
 use super::item::{self, Output, PARAGRAPH};
-use super::previous;
-use super::wire::{self, Body, Event};
+use super::open::{Done, Open, OpenItems, too_many};
+use super::wire::{self, Added, Body, Event};
+use super::{listed, previous};
 use crate::error::{Failure, described};
+use crate::ids::new_call_id;
 use crate::respond::Fold;
 use crate::wire::{Text, lenient};
 
@@ -25,8 +27,9 @@ use crate::wire::{Text, lenient};
 /// are skipped.
 ///
 /// The response is put together from the items of `response.output_item.done`, since the terminal event may come
-/// with an empty `output`; only when no item came does that list count. Nothing depends on `sequence_number`, on
-/// `output_index` or on an item keeping its id.
+/// with an empty `output`; of that list only those count that did not come before. Nothing depends on
+/// `sequence_number`, on `output_index` or on an item keeping its id, also not on a call keeping the id that its output
+/// names: it keeps the one that it began with.
 ///
 /// # The end of a stream
 /// `response.completed`, `response.incomplete`, `response.failed` and `response.cancelled` end a response.
@@ -54,14 +57,15 @@ pub struct ResponsesFold {
     origin: Arc<str>,
     /// The items that are done, each with its place if the server said it.
     items: Vec<(Option<i64>, Item)>,
-    calls: OpenCalls,
-    /// Text and reasoning that were told and whose item is not done.
-    text: String,
+    open: OpenItems,
+    /// Whether reasoning was told whose item is not done.
     has_reasoning: bool,
     refusal: String,
     /// What was told of a refusal, should no item tell it.
     refusing: String,
     end: Option<End>,
+    /// Whether the response is to leave a note that the model answered without its earlier thoughts.
+    leaves_thoughts: bool,
     /// Whether the response is to leave a note of its id.
     notes_id: bool,
     /// The id by which the server has the response, as long as the server and the items agree on the ids of the calls.
@@ -87,12 +91,12 @@ impl ResponsesFold {
         Self {
             origin: origin.into(),
             items: Vec::new(),
-            calls: OpenCalls::default(),
-            text: String::new(),
+            open: OpenItems::default(),
             has_reasoning: false,
             refusal: String::new(),
             refusing: String::new(),
             end: None,
+            leaves_thoughts: false,
             notes_id: false,
             id: None,
             has_renamed: false,
@@ -114,8 +118,8 @@ impl ResponsesFold {
     /// is ignored.
     ///
     /// # Errors
-    /// - An error that the server reports, in an `error` event or as the end of the response (`response.failed`):
-    ///   its kind by its code.
+    /// - An error that the server reports, in an `error` event, bare, or as the end of the response
+    ///   (`response.failed`): its kind by its code.
     /// - [`Server`](ModelErrorKind::Server), not retryable: the response was cancelled at the server.
     /// - [`Protocol`](ModelErrorKind::Protocol): the data is not JSON, a field that is needed has another type, or a
     ///   body says that the response is not finished.
@@ -146,10 +150,9 @@ impl ResponsesFold {
         if self.items.iter().all(|(place, _)| place.is_some()) {
             self.items.sort_by_key(|(place, _)| *place);
         }
-        let mut items: Vec<Item> = self.items.into_iter().map(|(_, item)| item).collect();
-        if !self.text.is_empty() {
-            items.push(Item::Assistant(AssistantItem { text: self.text, raw: None }));
-        }
+        let note = self.leaves_thoughts.then(|| left_behind(&self.origin));
+        let mut items: Vec<Item> =
+            note.into_iter().chain(self.items.into_iter().map(|(_, item)| item)).collect();
         let has_calls = items.iter().any(|item| matches!(item, Item::ToolCall(_)));
         let is_whole = end == End::Completed;
         let stop = match end {
@@ -174,8 +177,7 @@ impl ResponsesFold {
         let delta = Text::non_empty(event.delta.as_ref());
         match (kind, delta) {
             ("response.output_text.delta", Some(delta)) => {
-                self.budget.spend(delta.len())?;
-                self.text.push_str(delta);
+                self.budget.spend(self.open.text(event, delta)?)?;
                 events.push(ModelEvent::TextDelta(delta.to_owned()));
             }
             ("response.refusal.delta", Some(delta)) => {
@@ -184,12 +186,12 @@ impl ResponsesFold {
             }
             ("response.function_call_arguments.delta", Some(delta)) => {
                 self.budget.spend(delta.len())?;
-                events.extend(self.calls.delta(event, delta));
+                events.extend(self.open.delta(event, delta));
             }
             ("response.function_call_arguments.done", _) => {
                 let whole = Text::non_empty(event.arguments.as_ref()).unwrap_or_default();
                 self.budget.spend(whole.len())?;
-                events.extend(self.calls.whole(event, whole));
+                events.extend(self.open.whole(event, whole));
             }
             ("response.reasoning_summary_text.delta" | "response.reasoning_text.delta", Some(delta)) => {
                 self.has_reasoning = true;
@@ -200,37 +202,45 @@ impl ResponsesFold {
             }
             ("response.output_item.added", _) => {
                 let Some(raw) = event.item else { return Ok(()) };
-                events.extend(self.calls.begin(event, &lenient(raw)));
+                let item: Added<'_> = lenient(raw);
+                if item.call().is_none_or(|(id, _)| self.call(id).is_none()) {
+                    self.budget.spend(item.weight())?;
+                    events.extend(self.open.begin(event, &item)?);
+                }
             }
             ("response.output_item.done", _) => {
                 let Some(raw) = event.item else { return Ok(()) };
                 self.budget.spend(raw.get().len())?;
-                self.item(event.output_index, serde_json::from_str(raw.get())?, events)?;
+                let id = Text::non_empty(event.item_id.as_ref());
+                self.item((event.output_index, id), serde_json::from_str(raw.get())?, events)?;
             }
             _ => {}
         }
         Ok(())
     }
 
-    /// An item is done.
+    /// An item is done. `place` is the place and the id that its event gives it.
     fn item(
         &mut self,
-        place: Option<i64>,
+        place: (Option<i64>, Option<&str>),
         value: Value,
         events: &mut Vec<ModelEvent>,
     ) -> Result<(), Failure> {
         if self.items.len() >= MAX_OUTPUT_ITEMS {
-            let message = format!("the model produced more than {MAX_OUTPUT_ITEMS} items in one response");
-            return Err(ModelError::new(ModelErrorKind::LimitExceeded, message).into());
+            return Err(too_many().into());
         }
+        let ids: Vec<String> = item::ids(&value).chain(place.1).map(str::to_owned).collect();
         let Output { mut item, refusal, is_renamed } = item::read(value, &self.origin);
         self.has_renamed |= is_renamed;
-        self.refusal.push_str(&refusal);
         match &mut item {
             Item::Assistant(said) => {
-                let told = std::mem::take(&mut self.text);
-                if told.is_empty() && !said.text.is_empty() {
-                    events.push(ModelEvent::TextDelta(said.text.clone()));
+                let open = self.end_of(place.0, &ids, None, &said.text);
+                let told = open.map(|open| open.told).unwrap_or_default();
+                if said.text.is_empty() && refusal.is_empty() && !told.is_empty() {
+                    item::say(said, told);
+                } else {
+                    let rest = said.text.strip_prefix(&told).filter(|rest| !rest.is_empty());
+                    events.extend(rest.map(|rest| ModelEvent::TextDelta(rest.to_owned())));
                 }
             }
             Item::Reasoning(reasoning) => {
@@ -239,21 +249,60 @@ impl ResponsesFold {
                     events.push(ModelEvent::ReasoningDelta(reasoning.text.clone()));
                 }
             }
-            Item::ToolCall(call) => {
-                if let Some(known) = self.call(&call.id) {
-                    if known.raw == call.raw {
-                        return Ok(());
-                    }
-                    // Two calls with one id could not both be answered.
-                    item::rename_call(call);
-                    self.has_renamed = true;
-                }
-                self.calls.end(call, events);
+            Item::ToolCall(call) if self.call(&call.id).is_some_and(|known| known.raw == call.raw) => {
+                return Ok(());
             }
+            Item::ToolCall(call) => self.call_done(place.0, &ids, call, events),
             _ => {}
         }
-        self.items.push((place, item));
+        self.refusal.push_str(&refusal);
+        self.items.push((place.0, item));
         Ok(())
+    }
+
+    /// A call is done: tells what was not told yet. It keeps the id that it was told by.
+    fn call_done(
+        &mut self,
+        index: Option<i64>,
+        ids: &[String],
+        call: &mut ToolCall,
+        events: &mut Vec<ModelEvent>,
+    ) {
+        if self.call(&call.id).is_some() {
+            // Two calls with one id could not both be answered.
+            item::rename_call(call, &new_call_id());
+            self.has_renamed = true;
+        }
+        let open = self.end_of(index, ids, Some((&call.id, &call.name)), &call.arguments);
+        match open.as_ref().and_then(Open::call_id) {
+            Some(id) if id != call.id => {
+                item::rename_call(call, id);
+                self.has_renamed = true;
+            }
+            Some(_) => {}
+            None => {
+                let (call_id, name) = (call.id.clone(), call.name.clone());
+                events.push(ModelEvent::ToolCallStarted { call_id, name });
+            }
+        }
+        let told = open.map(|open| open.told).unwrap_or_default();
+        if call.arguments.is_empty() {
+            call.arguments = told;
+        } else if let Some(rest) = call.arguments.strip_prefix(&told).filter(|rest| !rest.is_empty()) {
+            let (call_id, delta) = (call.id.clone(), rest.to_owned());
+            events.push(ModelEvent::ToolCallDelta { call_id, delta });
+        }
+    }
+
+    fn end_of(
+        &mut self,
+        output_index: Option<i64>,
+        ids: &[String],
+        call: Option<(&str, &str)>,
+        whole: &str,
+    ) -> Option<Open> {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        self.open.end(&Done { output_index, ids: &ids, call, whole })
     }
 
     fn call(&self, id: &str) -> Option<&ToolCall> {
@@ -273,7 +322,9 @@ impl ResponsesFold {
         let status = Text::non_empty(body.status.as_ref());
         // Some servers leave the status of the response as it was when the stream began.
         let status = status.filter(|status| said.is_none() || !matches!(*status, "in_progress" | "queued"));
-        let end = match status.or(said).unwrap_or("completed") {
+        // Where the two differ, the response is no better than the worse of them.
+        let worse = [said, status].into_iter().flatten().max_by_key(|status| severity(status));
+        let end = match worse.unwrap_or("completed") {
             "failed" => return Err(Failure::Reported(failed(&body))),
             "cancelled" => {
                 let error =
@@ -295,17 +346,25 @@ impl ResponsesFold {
         self.id = Text::non_empty(body.id.as_ref()).map(str::to_owned);
         self.model = Text::non_empty(body.model.as_ref()).map(str::to_owned);
         self.usage = body.usage.map(|usage| lenient::<wire::Usage>(usage).into()).unwrap_or_default();
-        if self.items.is_empty() {
-            for value in body.output.into_iter().flatten() {
-                self.item(None, value, events)?;
-            }
+        for (place, value) in listed::missing(&mut self.items, body.output.unwrap_or_default()) {
+            self.item((Some(place), None), value, events)?;
         }
-        self.items.extend(self.calls.take().map(|call| (None, Item::ToolCall(call))));
+        self.items.extend(self.open.take());
         if self.refusal.is_empty() {
             self.refusal = std::mem::take(&mut self.refusing);
         }
         self.end = Some(end);
         Ok(())
+    }
+}
+
+/// How bad an end is that a status speaks of.
+fn severity(status: &str) -> u8 {
+    match status {
+        "failed" => 3,
+        "cancelled" => 2,
+        "incomplete" => 1,
+        _ => 0,
     }
 }
 
@@ -355,10 +414,8 @@ impl Fold for ResponsesFold {
                 self.end(kind.strip_prefix("response."), body.unwrap_or_default(), events)
             }
             Some(kind) => self.event(kind, &event, events),
-            None if event.object.as_ref().is_some_and(|object| object.0 == "response") => {
-                self.end(None, serde_json::from_str(data)?, events)
-            }
-            None if event.error.is_some() => Err(Failure::Reported(described(data))),
+            None if event.is_response() => self.end(None, serde_json::from_str(data)?, events),
+            None if event.is_error() => Err(Failure::Reported(described(data))),
             None => Ok(()),
         }
     }
@@ -374,10 +431,16 @@ impl Fold for ResponsesFold {
         !self.has_ended()
     }
 
+    fn leave_thoughts_behind(&mut self) {
+        self.leaves_thoughts = true;
+    }
+
     fn finish(self, _events: &mut Vec<ModelEvent>) -> Result<ModelResponse, ModelError> {
         self.finish()
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

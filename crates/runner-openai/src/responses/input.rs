@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::MAX_CALL_ID;
 use super::encode::{Options, unsupported};
 use super::item::is_custom;
+use crate::features::Feature;
 use crate::ids::fitting;
 use crate::tool::{past_arguments, past_name, unanswered};
 
@@ -22,6 +23,13 @@ pub(super) enum Input<'a> {
     /// An item of this server, as it came.
     Own(Cow<'a, Value>),
     Neutral(Neutral<'a>),
+}
+
+impl Input<'_> {
+    pub(super) fn is_thought(&self) -> bool {
+        let Self::Own(value) = self else { return false };
+        value.get("type").and_then(Value::as_str) == Some("reasoning")
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -69,6 +77,9 @@ pub(super) enum Detail {
     Auto,
 }
 
+/// The note that stands in a transcript where the model was asked without its earlier thoughts.
+const LEFT_BEHIND: &str = "thoughts_left_behind";
+
 /// The name of a file that has none: beside bytes there must be one.
 const UNNAMED: &str = "file";
 
@@ -85,6 +96,10 @@ pub(super) fn inputs<'a>(
     options: Options<'a>,
 ) -> Result<Vec<Input<'a>>, ModelError> {
     let answered = answered(items)?;
+    let known = match options.without.has(Feature::EchoedReasoning) {
+        true => items.len(),
+        false => items.iter().rposition(|item| is_left_behind(item, options.origin)).unwrap_or(0),
+    };
     let mut inputs = Vec::with_capacity(items.len().saturating_sub(from));
     for (place, item) in items.iter().enumerate().skip(from) {
         match item {
@@ -94,7 +109,7 @@ pub(super) fn inputs<'a>(
                 }
             }
             Item::Reasoning(_) if !leads_to_something(items, place) => {}
-            item => inputs.extend(input(item, options)?),
+            item => inputs.extend(input(item, place >= known, options)?),
         }
     }
     Ok(inputs)
@@ -130,9 +145,26 @@ fn leads_to_something(items: &[Item], place: usize) -> bool {
     })
 }
 
-/// One item, or none where this server could make nothing of it.
-fn input<'a>(item: &'a Item, options: Options<'a>) -> Result<Option<Input<'a>>, ModelError> {
-    let own = |raw: &'a Option<Raw>| raw.as_ref()?.of(options.origin);
+/// An item for the beginning of an answer that the model gave without its earlier thoughts: they stay behind from then
+/// on, so that what it thinks next can go back to it.
+pub(super) fn left_behind(origin: &str) -> Item {
+    Item::Opaque(Raw::note(origin, LEFT_BEHIND.into()))
+}
+
+fn is_left_behind(item: &Item, origin: &str) -> bool {
+    matches!(item, Item::Opaque(raw) if raw.note_of(origin).is_some_and(|note| note == LEFT_BEHIND))
+}
+
+/// One item, or none where this server could make nothing of it. What came of thoughts that do not go back goes in its
+/// neutral form: a server that knows it by its id would ask for them.
+fn input<'a>(
+    item: &'a Item,
+    with_thoughts: bool,
+    options: Options<'a>,
+) -> Result<Option<Input<'a>>, ModelError> {
+    let own = |raw: &'a Option<Raw>| {
+        raw.as_ref()?.of(options.origin).filter(|value| with_thoughts || is_custom(value))
+    };
     let as_it_came = |value| Input::Own(Cow::Borrowed(value));
     Ok(match item {
         Item::User(user) => Some(Input::Neutral(Neutral::Message { role: "user", content: said(user)? })),

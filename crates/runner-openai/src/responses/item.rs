@@ -70,9 +70,24 @@ pub(super) fn is_custom(call: &Value) -> bool {
 /// What stands between two parts of a summary.
 pub(super) const PARAGRAPH: &str = "\n\n";
 
+/// The ids of an item: its own, and the one that some servers say in place of it.
+pub(super) fn ids(value: &Value) -> impl Iterator<Item = &str> {
+    let ids = ["id", "item_id"].into_iter().filter_map(|key| value.get(key)?.as_str());
+    ids.filter(|id| !id.is_empty())
+}
+
+/// Gives a message the text that was told of it, in both of its forms.
+pub(super) fn say(said: &mut AssistantItem, text: String) {
+    if let Some(fields) = said.raw.as_mut().and_then(|raw| raw.value.as_object_mut()) {
+        let part = json!({"type": "output_text", "text": text, "annotations": []});
+        fields.insert("content".to_owned(), json!([part]));
+    }
+    said.text = text;
+}
+
 /// Gives a call another id, in both of its forms: it is answered by the one and sent back in the other.
-pub(super) fn rename_call(call: &mut ToolCall) {
-    call.id = new_call_id();
+pub(super) fn rename_call(call: &mut ToolCall, id: &str) {
+    id.clone_into(&mut call.id);
     if let Some(raw) = &mut call.raw {
         set_call_id(&mut raw.value, &call.id);
     }

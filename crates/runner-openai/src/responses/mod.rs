@@ -5,13 +5,15 @@
 //!
 //! Every item of an answer is kept as it came and goes back unchanged and in order: reasoning with its encrypted
 //! content before the call that it led to, messages with their `phase`, items of server-side tools, and items of
-//! kinds that did not exist when this was written.
+//! kinds that did not exist when this was written. Where the model can make nothing of earlier reasoning, as one that
+//! does not reason, it stays behind: see [`Feature::EchoedReasoning`].
 
-mod calls;
 mod encode;
 mod fold;
 mod input;
 mod item;
+mod listed;
+mod open;
 mod previous;
 mod wire;
 

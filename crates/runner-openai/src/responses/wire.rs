@@ -1,6 +1,7 @@
 //! The parts of an event, and of a response object, that this crate reads. Everything else is skipped.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -13,7 +14,7 @@ pub(super) struct Event<'a> {
     pub(super) kind: Option<Text<'a>>,
     /// `response` when this is no event but the response itself.
     #[serde(borrow)]
-    pub(super) object: Option<Text<'a>>,
+    object: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) delta: Option<Text<'a>>,
     /// Of `response.function_call_arguments.done`.
@@ -29,9 +30,28 @@ pub(super) struct Event<'a> {
     pub(super) response: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
+    /// Of a response object.
+    output: Option<IgnoredAny>,
+    message: Option<IgnoredAny>,
+    detail: Option<IgnoredAny>,
 }
 
-/// An item that has begun. It is read only to tell of a call early; the item counts when it is done.
+impl Event<'_> {
+    /// Whether this is no event but the response itself. Some servers do not call it one.
+    pub(super) fn is_response(&self) -> bool {
+        self.object.as_ref().map_or(self.output.is_some(), |object| object.0 == "response")
+    }
+
+    /// Whether this, which has no type, is an error: in an `error`, or bare.
+    pub(super) fn is_error(&self) -> bool {
+        self.error.is_some()
+            || self.message.is_some()
+            || self.detail.is_some()
+            || self.object.as_ref().is_some_and(|object| object.0 == "error")
+    }
+}
+
+/// An item that has begun. It is read only to tell of it early; the item counts when it is done.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Added<'a> {
@@ -50,11 +70,23 @@ impl Added<'_> {
         Text::non_empty(self.id.as_ref())
     }
 
+    /// How many bytes of it are going to be kept.
+    pub(super) fn weight(&self) -> usize {
+        [&self.id, &self.call_id, &self.name].into_iter().flatten().map(|text| text.0.len()).sum()
+    }
+
+    pub(super) fn is_message(&self) -> bool {
+        self.is("message")
+    }
+
     /// The id and the name of the call, when it is one and both are known.
     pub(super) fn call(&self) -> Option<(&str, &str)> {
-        let is_call = self.kind.as_ref().is_some_and(|kind| kind.0 == "function_call");
         let call = Text::non_empty(self.call_id.as_ref()).zip(Text::non_empty(self.name.as_ref()));
-        call.filter(|_| is_call)
+        call.filter(|_| self.is("function_call"))
+    }
+
+    fn is(&self, kind: &str) -> bool {
+        self.kind.as_ref().is_some_and(|own| own.0 == kind)
     }
 }
 

@@ -202,11 +202,15 @@ macro_rules! corpus {
 }
 
 corpus! { chat, ChatStreamed, ChatWhole:
+    a_choice_that_is_counted_up
     a_first_chunk_without_choices
+    a_message_beside_the_deltas
+    a_name_repeated_behind_the_whole
     a_refusal
     a_whole_call_in_one_piece
     an_error_that_is_flat_with_a_code_that_is_a_number
     an_error_beside_a_choice
+    an_id_that_changes
     arguments_as_an_object
     as_openai_says_it
     content_and_role_null
@@ -232,6 +236,8 @@ corpus! { chat, ChatStreamed, ChatWhole:
 
 corpus! { responses, ResponsesStreamed, ResponsesWhole:
     a_bare_error_event
+    a_call_id_and_a_place_that_change
+    a_call_id_that_changes
     a_call_of_a_custom_tool
     a_message_with_its_phase
     a_refusal

@@ -4,10 +4,12 @@
 mod azure;
 mod chat;
 mod corpus;
+mod errors;
 mod previous;
 mod responses;
 mod retries;
 mod step_down;
 mod support;
+mod thoughts;
 mod turns;
 mod wire;

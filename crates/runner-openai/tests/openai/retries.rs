@@ -10,7 +10,7 @@ use agentexec_runner_core::testing::Recorded;
 use agentexec_runner_core::{RunEvent, RunExt};
 use agentexec_runner_openai::OpenAiRunner;
 use futures_util::TryStreamExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
 use crate::support::{ask, server, settings, stream};
@@ -124,5 +124,36 @@ async fn a_request_has_a_key_of_its_own_on_every_try_when_it_is_to_have_one() {
             .collect();
         assert!(keys[0].is_some() && keys[0] == keys[1], "{keys:?}");
         assert!(keys[2].is_some() && keys[2] != keys[0] && keys[3].is_none(), "{keys:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_frame_around_the_events_changes_nothing() {
+    let said = say("Look.").call("a", "read", r#"{"path": "."}"#);
+    let question = Transcript::from_user("Go.");
+    for wire in WIRES.into_iter().filter(|wire| wire.is_streamed()) {
+        let plain = wire.bytes(&said);
+        // The event's name before each, as OpenAI's Responses have it, comments and pings between them.
+        let named: String = plain
+            .split_inclusive("\n\n")
+            .map(|event| {
+                let data = event.strip_prefix("data: ").unwrap();
+                let json: Option<Value> = serde_json::from_str(data).ok();
+                let kind =
+                    json.as_ref().and_then(|json| json["type"].as_str()).unwrap_or("message").to_owned();
+                format!(
+                    ": alive\n\nevent: ping\ndata: {{\"type\": \"ping\"}}\n\nid: 7\nevent: {kind}\n{event}"
+                )
+            })
+            .collect();
+        let (named, crlf) = (named.clone(), named.replace('\n', "\r\n"));
+        let mut outcomes = Vec::new();
+        for body in [plain, named, crlf] {
+            let answer = ResponseTemplate::new(200).set_body_raw(body, "text/event-stream");
+            let server = server(wire.path(), [answer]).await;
+            outcomes.push(ask(&*wire.model(&server), &question, &[]).await.unwrap());
+        }
+        assert_eq!(outcomes[0], outcomes[1], "{wire:?}");
+        assert_eq!(outcomes[0], outcomes[2], "{wire:?}");
     }
 }

@@ -1,11 +1,13 @@
 //! Servers that do not know a parameter: the request is sent again without it, and never with it again.
 
+use std::time::Duration;
+
 use agentexec_agent_core::OutputFormat;
 use agentexec_agent_core::model::{
     Model, ModelError, ModelErrorKind, ModelEvent, ModelRequest, ModelResponse, ModelSettings,
 };
 use agentexec_agent_core::transcript::Item;
-use agentexec_runner_openai::Feature;
+use agentexec_runner_openai::{Feature, Timeouts};
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 use wiremock::{MockServer, ResponseTemplate};
@@ -264,4 +266,18 @@ async fn it_can_be_said_beforehand_and_switched_off() {
         (bodies.len(), bodies[0].get("stream_options"), &bodies[0]["max_tokens"]),
         (2, None, &json!(100))
     );
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_with_less_has_no_more_time() {
+    let slow = |answer: ResponseTemplate| answer.set_delay(Duration::from_millis(200));
+    for wire in WIRES {
+        let answers = [slow(unknown("parallel_tool_calls")), slow(wire.answer(&say("{}")))];
+        let server = server(wire.path(), answers).await;
+        let mut timeouts = Timeouts::default();
+        timeouts.request = Some(Duration::from_millis(300));
+        let model = wire.model_of(&settings(&server).timeouts(timeouts));
+        let error = ask_for_all(&*model, None).await.unwrap_err();
+        assert_eq!(error.kind(), ModelErrorKind::Timeout, "{wire:?} {error}");
+    }
 }

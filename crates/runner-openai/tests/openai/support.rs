@@ -44,12 +44,16 @@ pub(crate) fn settings(server: &MockServer) -> OpenAi {
     OpenAi::at(server.uri()).api_key(KEY).model("gpt-x").retry(retry)
 }
 
+/// The events as they are streamed.
+pub(crate) fn sse(events: &[Value]) -> String {
+    events.iter().map(|event| format!("data: {event}\n\n")).collect()
+}
+
 /// A stream of these events, with the header that support asks for.
 pub(crate) fn stream(events: &[Value], tail: &str) -> ResponseTemplate {
-    let events: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
     ResponseTemplate::new(200)
         .insert_header("x-request-id", "req_1")
-        .set_body_raw(events + tail, "text/event-stream; charset=utf-8")
+        .set_body_raw(sse(events) + tail, "text/event-stream; charset=utf-8")
 }
 
 /// A body in one piece.

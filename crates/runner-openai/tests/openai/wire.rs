@@ -7,7 +7,7 @@ use agentexec_runner_openai::OpenAi;
 use serde_json::{Value, json};
 use wiremock::{MockServer, ResponseTemplate};
 
-use crate::support::{settings, stream, whole};
+use crate::support::{settings, sse, stream, whole};
 
 /// A protocol and the form of its answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,15 @@ impl Wire {
             Self::ResponsesStreamed => stream(&events(say), ""),
             Self::ResponsesWhole => whole(&response(say, output(say))),
         }
+    }
+
+    /// A streamed answer as its bytes.
+    pub(crate) fn bytes(self, say: &Say) -> String {
+        let (events, tail) = match self.is_chat() {
+            true => (chunks(say), "data: [DONE]\n\n"),
+            false => (events(say), ""),
+        };
+        sse(&events) + tail
     }
 
     /// The events of an answer up to its end, which never comes.

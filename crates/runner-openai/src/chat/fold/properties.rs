@@ -17,9 +17,23 @@ enum Style {
     Zero,
     /// By index, without ids.
     IndexOnly,
+    /// By index, an id in each piece that no other has.
+    FreshId,
+    /// By index, the id in the first piece, the name in each.
+    RepeatedName,
     /// The name in each piece and nothing else.
     Name,
 }
+
+const STYLES: [Style; 7] = [
+    Style::Index,
+    Style::Id,
+    Style::Zero,
+    Style::IndexOnly,
+    Style::FreshId,
+    Style::RepeatedName,
+    Style::Name,
+];
 
 impl Style {
     fn has_ids(self) -> bool {
@@ -27,18 +41,20 @@ impl Style {
     }
 
     /// A piece of the call at `place`.
-    fn piece(self, place: usize, is_first: bool, name: &str, arguments: &str) -> Value {
+    fn piece(self, place: usize, number: usize, name: &str, arguments: &str) -> Value {
+        let is_first = number == 0;
         let index = match self {
-            Self::Index | Self::IndexOnly => json!(place),
+            Self::Index | Self::IndexOnly | Self::FreshId | Self::RepeatedName => json!(place),
             Self::Zero => json!(0),
             Self::Id | Self::Name => Value::Null,
         };
         let id = match self {
             Self::Id => Some(id(place)),
-            Self::Index | Self::Zero => is_first.then(|| id(place)),
+            Self::FreshId if !is_first => Some(format!("{}_{number}", id(place))),
+            Self::Index | Self::Zero | Self::FreshId | Self::RepeatedName => is_first.then(|| id(place)),
             Self::IndexOnly | Self::Name => None,
         };
-        let name = (is_first || matches!(self, Self::Name)).then_some(name);
+        let name = (is_first || matches!(self, Self::Name | Self::RepeatedName)).then_some(name);
         json!({"index": index, "id": id, "function": {"name": name, "arguments": arguments}})
     }
 }
@@ -62,7 +78,7 @@ proptest! {
         text in any::<String>(),
         calls in vec(("[a-z]{1,3}", any::<String>()), 0..5),
         size in 1_usize..9,
-        style in prop::sample::select(&[Style::Index, Style::Id, Style::Zero, Style::IndexOnly, Style::Name][..]),
+        style in prop::sample::select(&STYLES[..]),
     ) {
         let calls: Vec<(String, String)> =
             calls.into_iter().map(|(name, value)| (name, json!({ "value": value }).to_string())).collect();
@@ -70,7 +86,7 @@ proptest! {
             split(&text, size).into_iter().map(|piece| json!({ "content": piece })).collect();
         for (place, (name, arguments)) in calls.iter().enumerate() {
             for (number, piece) in split(arguments, size).iter().enumerate() {
-                deltas.push(json!({"tool_calls": [style.piece(place, number == 0, name, piece)]}));
+                deltas.push(json!({"tool_calls": [style.piece(place, number, name, piece)]}));
             }
         }
 

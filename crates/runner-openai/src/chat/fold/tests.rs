@@ -80,7 +80,7 @@ fn text_is_read_through_nulls_and_unknown_fields() {
         r#"{"id": "1", "model": "gpt-x", "choices": [{"index": 0, "delta": {"role": null, "content": null, "refusal": null, "audio": {}}, "logprobs": null, "finish_reason": null}], "usage": null, "error": null}"#,
         r#"{"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}, "native_finish_reason": "x"}], "x_groq": {"id": "r"}}"#,
         r#"{"choices": [{"delta": {"content": "lo \"\u00fc\"\n"}, "finish_reason": ""}]}"#,
-        r#"{"choices": [{"index": 1, "delta": {"content": "another choice"}, "finish_reason": "length"}]}"#,
+        r#"{"choices": [{"index": 0, "delta": {}}, {"index": 1, "delta": {"content": "another choice"}, "finish_reason": "length"}]}"#,
         r#"{"choices": [{"index": 0, "delta": null, "finish_reason": "stop"}]}"#,
         r#"{"choices": null, "usage": {"prompt_tokens": 9, "completion_tokens": 2}}"#,
         DONE,
@@ -108,6 +108,31 @@ fn an_unstreamed_answer_is_one_chunk() {
     let calls = calls(&response);
     assert_eq!(calls.iter().map(|call| call.arguments.as_str()).collect::<Vec<_>>(), ["{\"x\"", ""]);
     assert_eq!(response.stop, StopReason::ToolCalls);
+}
+
+#[test]
+fn a_message_beside_deltas_only_repeats_them() {
+    let chunk = |delta: &str, message: &str| {
+        format!(
+            r#"{{"choices": [{{"index": 0, "delta": {{"role": "assistant", "content": "{delta}"}}, "message": {{"role": "assistant", "content": "{message}"}}}}]}}"#
+        )
+    };
+    let (first, second, last) = (chunk("Hel", "Hel"), chunk("lo", "Hello"), chunk("", "Hello"));
+    let (events, response) = fold(&[&first, &second, &last, DONE]).unwrap();
+    assert_eq!((events.len(), response.items), (2, vec![Item::assistant("Hello")]));
+    // Unstreamed, the delta beside the message is empty.
+    assert_eq!(fold(&[&last, DONE]).unwrap().1.items, [Item::assistant("Hello")]);
+}
+
+#[test]
+fn an_answer_whose_choice_is_counted_up_from_chunk_to_chunk_is_one() {
+    let (_, response) = fold(&[
+        r#"{"choices": [{"index": 0, "delta": {"content": "Hel"}}]}"#,
+        r#"{"choices": [{"index": 1, "delta": {"content": "lo"}}]}"#,
+        r#"{"choices": [{"index": 2, "delta": {}, "finish_reason": "length"}]}"#,
+    ])
+    .unwrap();
+    assert_eq!((response.items, response.stop), (vec![Item::assistant("Hello")], StopReason::MaxTokens));
 }
 
 #[test]
@@ -339,6 +364,8 @@ fn a_response_without_end_is_stopped() {
         json!({"tool_calls": [{"index": 0, "function": {"arguments": "x".repeat(100)}}]}),
         json!({"tool_calls": [{"index": 0, "extra_content": "x".repeat(100)}]}),
         json!({"function_call": {"arguments": {"x": "x".repeat(100)}}}),
+        json!({"tool_calls": [{"id": "x".repeat(100)}]}),
+        json!({"tool_calls": [{"function": {"name": "x".repeat(100)}}]}),
     ];
     for delta in deltas {
         let mut fold = ChatFold { budget: ResponseBudget::of(1000), ..ChatFold::new(ORIGIN) };

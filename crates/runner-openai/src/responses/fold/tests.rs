@@ -1,7 +1,10 @@
-use agentexec_agent_core::transcript::{Raw, ReasoningItem};
+use agentexec_agent_core::transcript::{AssistantItem, Raw, ReasoningItem};
 use serde_json::json;
 
 use super::*;
+
+mod endings;
+mod items;
 
 const ORIGIN: &str = "openai-responses@test";
 
@@ -132,7 +135,7 @@ fn an_unstreamed_answer_tells_everything_in_one_piece() {
 }
 
 #[test]
-fn the_items_of_the_terminal_event_count_only_when_no_other_came() {
+fn the_items_of_the_terminal_event_count_only_when_they_did_not_come_before() {
     let end = json!({"type": "response.completed", "response": {"output": [message("from the end")]}});
     let (_, response) = fold(std::slice::from_ref(&end)).unwrap();
     assert!(matches!(&response.items[..], [Item::Assistant(said)] if said.text == "from the end"));
@@ -456,10 +459,16 @@ fn what_cannot_be_read_is_an_error_that_quotes_nothing() {
 #[test]
 fn a_response_without_end_is_stopped() {
     let delta = json!({"type": "response.output_text.delta", "delta": "x".repeat(100)});
-    for chunk in [delta, done(&message("x"))] {
+    let begun = |number: usize| {
+        let item = json!({"type": "function_call", "call_id": format!("{number:0>50}"), "name": "add"});
+        json!({"type": "response.output_item.added", "item": item})
+    };
+    let chunks: [&dyn Fn(usize) -> Value; 3] = [&|_| delta.clone(), &|_| done(&message("x")), &begun];
+    for chunk in chunks {
         let mut fold = ResponsesFold { budget: ResponseBudget::of(1000), ..ResponsesFold::new(ORIGIN) };
-        let error = (0..50).find_map(|_| fold.push(&chunk.to_string(), &mut Vec::new()).err()).unwrap();
-        assert_eq!(error.kind(), ModelErrorKind::LimitExceeded, "{chunk}");
+        let push = |number| fold.push(&chunk(number).to_string(), &mut Vec::new()).err();
+        let error = (0..50).find_map(push).unwrap();
+        assert_eq!(error.kind(), ModelErrorKind::LimitExceeded, "{}", chunk(0));
     }
 }
 

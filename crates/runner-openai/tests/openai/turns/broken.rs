@@ -1,41 +1,33 @@
-//! Servers and streams that fail, and runs that are stopped.
+//! Servers and streams that fail.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
-use agentexec_activity_core::{Activities, MemoryStore, Scope};
-use agentexec_agent_core::{AgentErrorKind, Item, ModelErrorKind};
+use agentexec_activity_core::{Activities, MemoryStore};
+use agentexec_agent_core::{Item, ModelErrorKind};
 use agentexec_runner_core::{RunEvent, RunExt};
-use agentexec_runner_openai::{OpenAi, OpenAiRunner};
-use agentexec_tools::{DynTool, ToolContext, tool};
+use agentexec_runner_openai::OpenAiRunner;
 use futures_util::StreamExt;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wiremock::ResponseTemplate;
 
-use super::{Nothing, agent, play_raw};
+use super::{agent, counted, go_on, play_raw};
 use crate::support::stream;
 use crate::wire::{Wire, say};
 
 super::on_every_wire! {
     a_server_that_fails_after_tools_ran_is_asked_again_and_they_are_not
     a_server_that_keeps_failing_is_an_error_that_keeps_the_work
+    a_run_goes_on_from_the_transcript_of_its_error
     an_error_with_status_200_is_not_asked_about_again_by_two
 }
+
+super::on!(ChatWhole as chat_body, ResponsesWhole as responses_body: { a_body_that_ends_early_is_asked_for_again });
 
 super::on_every_stream! {
     a_stream_that_ends_before_the_response_is_asked_for_again
     a_stream_that_keeps_ending_early_is_an_error_that_a_retry_may_mend
     an_error_in_the_middle_of_a_stream_is_asked_about_again_when_it_may_pass
-    a_run_that_is_cancelled_in_the_middle_of_a_stream_ends_at_once_with_a_valid_transcript
-}
-
-fn counted(count: &Arc<AtomicUsize>) -> DynTool {
-    let count = Arc::clone(count);
-    tool("look", "", move |_: Nothing, _cx: ToolContext| {
-        count.fetch_add(1, Ordering::SeqCst);
-        async { "seen" }
-    })
 }
 
 fn broken() -> ResponseTemplate {
@@ -59,6 +51,19 @@ async fn a_server_that_keeps_failing_is_an_error_that_keeps_the_work(wire: Wire)
     assert_eq!((model_error.kind(), model_error.status()), (ModelErrorKind::Server, Some(500)));
     assert_eq!((error.turns().len(), error.transcript().items().len(), error.tries()), (1, 3, 2));
     assert!(error.is_resumable());
+}
+
+async fn a_run_goes_on_from_the_transcript_of_its_error(wire: Wire) {
+    let count = Arc::default();
+    let calling = say("").call("a", "look", "{}");
+    let answers = [wire.answer(&calling), broken(), broken(), wire.answer(&say("Seen."))];
+    let server = crate::support::server(wire.path(), answers).await;
+    let agent = agent().tool(counted(&count));
+    let failed = go_on(wire, &server, agent.input("Go.")).await;
+    let played = go_on(wire, &server, agent.resume(failed.error().transcript().clone())).await;
+    assert_eq!((played.run().output.as_str(), count.load(Ordering::SeqCst)), ("Seen.", 1));
+    assert_eq!(played.answer(), "seen");
+    assert_eq!(played.bodies[3], played.bodies[2], "the same request");
 }
 
 /// The transport has sent it again, and the turn does not begin that anew.
@@ -101,6 +106,12 @@ async fn a_stream_that_ends_before_the_response_is_asked_for_again(wire: Wire) {
     assert_eq!(run.transcript.items().len(), 2, "what was retracted is not in it");
 }
 
+async fn a_body_that_ends_early_is_asked_for_again(wire: Wire) {
+    let cut = ResponseTemplate::new(200).set_body_raw(r#"{"id": "1", "#, "application/json");
+    let played = play_raw(wire, agent(), vec![cut, wire.answer(&say("Seen."))]).await;
+    assert_eq!((played.run().output.as_str(), played.bodies.len()), ("Seen.", 2));
+}
+
 async fn a_stream_that_keeps_ending_early_is_an_error_that_a_retry_may_mend(wire: Wire) {
     let played = play_raw(wire, agent(), vec![cut(wire), cut(wire), cut(wire), cut(wire)]).await;
     let error = played.error().model_error().unwrap();
@@ -121,45 +132,4 @@ async fn an_error_in_the_middle_of_a_stream_is_asked_about_again_when_it_may_pas
 
     let played = play_raw(wire, agent(), vec![failing("context_length_exceeded")]).await;
     assert_eq!(played.error().model_error().unwrap().kind(), ModelErrorKind::ContextWindow);
-}
-
-/// A server that sends the beginning of an answer and then nothing more.
-async fn stalling(wire: Wire) -> OpenAi {
-    let events: String =
-        wire.beginning(&say("It is")).iter().map(|event| format!("data: {event}\n\n")).collect();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        let _ = socket.read(&mut [0; 8192]).await.unwrap();
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-        let body = format!("{head}{:x}\r\n{events}\r\n", events.len());
-        socket.write_all(body.as_bytes()).await.unwrap();
-        // Until the client goes.
-        let _ = socket.read(&mut [0; 1]).await;
-    });
-    OpenAi::at(format!("http://{address}"))
-}
-
-async fn a_run_that_is_cancelled_in_the_middle_of_a_stream_ends_at_once_with_a_valid_transcript(wire: Wire) {
-    let settings = stalling(wire).await;
-    let activities = Activities::new(MemoryStore::new());
-    let id = activities.create("look").await.unwrap();
-    let runner = OpenAiRunner::new(wire.model_of(&settings)).tracked(&activities);
-    let mut events = runner.run_streamed(id, agent().input("Go."));
-    let (mut told, mut asked) = (Vec::new(), false);
-    let error = loop {
-        let event = match events.next().await.unwrap() {
-            Ok(event) => event,
-            Err(error) => break error,
-        };
-        if matches!(event, RunEvent::TextDelta { .. }) && !std::mem::replace(&mut asked, true) {
-            activities.request_cancel(&Scope::all(), id, "enough").await.unwrap();
-        }
-        told.push(event);
-    };
-    assert!(told.contains(&RunEvent::Retracted { turn: 1 }), "{told:?}");
-    let kept = error.run_error().and_then(|error| error.error()).unwrap();
-    assert!(matches!(kept.kind(), AgentErrorKind::Stopped));
-    assert_eq!(kept.transcript().items(), [Item::user("Go.")]);
 }

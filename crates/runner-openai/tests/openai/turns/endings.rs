@@ -1,11 +1,14 @@
 //! How a run ends, and what a turn counts and costs.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use agentexec_agent_core::{AgentErrorKind, Finish, ModelErrorKind, OnMaxTurns};
 use agentexec_runner_core::Usage;
 use serde_json::json;
 use wiremock::ResponseTemplate;
 
-use super::{add, agent, play, play_raw};
+use super::{add, agent, counted, play, play_raw, watch};
 use crate::wire::{Say, Wire, say};
 
 super::on_every_wire! {
@@ -14,6 +17,7 @@ super::on_every_wire! {
     a_response_is_a_turn_and_there_are_ten
     at_the_limit_the_last_tools_run_and_the_error_has_everything
     at_the_limit_a_partial_answer_can_be_enough
+    a_tracked_run_says_that_its_turns_are_used_up
     at_the_limit_the_agent_can_wrap_up_without_tools
     a_refusal_is_an_error_and_its_calls_are_not_run
     an_answer_that_was_cut_off_is_an_error_unless_the_agent_takes_it
@@ -64,6 +68,13 @@ async fn at_the_limit_a_partial_answer_can_be_enough(wire: Wire) {
     assert_eq!((played.run().output.as_str(), played.run().finish), ("So far: 3.", Finish::MaxTurns));
 }
 
+async fn a_tracked_run_says_that_its_turns_are_used_up(wire: Wire) {
+    let agent = agent().tool(add()).max_turns(1).on_max_turns(OnMaxTurns::Partial);
+    let seen = watch(wire, agent, [adding("a")]).await;
+    assert_eq!(seen.run().finish, Finish::MaxTurns);
+    assert_eq!(seen.messages.last().map(String::as_str), Some("Max turns reached"));
+}
+
 async fn at_the_limit_the_agent_can_wrap_up_without_tools(wire: Wire) {
     let agent = agent().tool(add()).max_turns(1).on_max_turns(OnMaxTurns::recover());
     let played = play(wire, agent, [adding("a"), say("It is 3.")]).await;
@@ -72,10 +83,12 @@ async fn at_the_limit_the_agent_can_wrap_up_without_tools(wire: Wire) {
 }
 
 async fn a_refusal_is_an_error_and_its_calls_are_not_run(wire: Wire) {
-    let refusal = adding("a").refusing("I cannot help with that.");
-    let played = play(wire, agent().tool(add()), [refusal]).await;
+    let (count, refusal) =
+        (Arc::default(), say("").call("a", "look", "{}").refusing("I cannot help with that."));
+    let played = play(wire, agent().tool(counted(&count)), [refusal]).await;
     assert!(matches!(played.kind(), AgentErrorKind::Refused { text } if text == "I cannot help with that."));
     assert_eq!((played.bodies.len(), played.error().transcript().items().len()), (1, 1));
+    assert_eq!(count.load(Ordering::SeqCst), 0);
 }
 
 async fn an_answer_that_was_cut_off_is_an_error_unless_the_agent_takes_it(wire: Wire) {
@@ -87,9 +100,11 @@ async fn an_answer_that_was_cut_off_is_an_error_unless_the_agent_takes_it(wire: 
 }
 
 async fn a_call_that_was_cut_off_is_never_run(wire: Wire) {
-    for arguments in [r#"{"a": 1, "#, r#"{"a": 1, "b": 2}"#] {
-        let cut = say("").call("a", "add", arguments).ending("length", "max_output_tokens");
-        let played = play(wire, agent().tool(add()).accept_truncated(true), [cut]).await;
+    for arguments in ["{", "{}"] {
+        let count = Arc::default();
+        let cut = say("").call("a", "look", arguments).ending("length", "max_output_tokens");
+        let played = play(wire, agent().tool(counted(&count)).accept_truncated(true), [cut]).await;
+        assert_eq!(count.load(Ordering::SeqCst), 0);
         assert!(matches!(played.kind(), AgentErrorKind::Truncated { .. }), "{:?}", played.result);
         assert_eq!(played.bodies.len(), 1);
     }

@@ -3,18 +3,25 @@
 mod broken;
 mod endings;
 mod form;
+mod retracted;
+mod stops;
 mod tools;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use agentexec_agent_core::{Agent, AgentError, AgentErrorKind, AgentRun};
-use agentexec_runner_core::{Retry, Run, RunContext, RunError};
+use agentexec_activity_core::{Activities, MemoryStore};
+use agentexec_agent_core::{Agent, AgentError, AgentErrorKind, AgentInput, AgentRun};
+use agentexec_runner_core::testing::Recorded;
+use agentexec_runner_core::{Retry, Run, RunContext, RunError, RunEvent, RunExt, TrackedError};
 use agentexec_runner_openai::OpenAiRunner;
 use agentexec_tools::{DynTool, ToolContext, tool};
+use futures_util::StreamExt;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
-use wiremock::ResponseTemplate;
+use wiremock::{MockServer, ResponseTemplate};
 
 use crate::support::{bodies, server};
 use crate::wire::{Say, Wire};
@@ -96,10 +103,64 @@ async fn play(wire: Wire, agent: Agent, answers: impl IntoIterator<Item = Say>) 
 /// The same with answers of any kind.
 async fn play_raw(wire: Wire, agent: Agent, answers: Vec<ResponseTemplate>) -> Played {
     let server = server(wire.path(), answers).await;
+    go_on(wire, &server, agent.input("Go.")).await
+}
+
+/// A run on this server, with what it was sent by this and earlier ones.
+async fn go_on(wire: Wire, server: &MockServer, input: AgentInput) -> Played {
+    let result = runner(wire, server).execute(&RunContext::untracked(), input).await;
+    Played { wire, result, bodies: bodies(server).await }
+}
+
+fn runner(wire: Wire, server: &MockServer) -> OpenAiRunner {
     let retry = Retry::times(2).base(Duration::from_millis(1));
-    let runner = OpenAiRunner::new(wire.model(&server)).turn_retry(retry);
-    let result = runner.execute(&RunContext::untracked(), agent.input("Go.")).await;
-    Played { wire, result, bodies: bodies(&server).await }
+    OpenAiRunner::new(wire.model(server)).turn_retry(retry)
+}
+
+/// What was seen of a run that was tracked and streamed.
+struct Watched {
+    events: Vec<RunEvent>,
+    result: Result<AgentRun, TrackedError<AgentRun, AgentError>>,
+    /// What its log says.
+    messages: Vec<String>,
+}
+
+impl Watched {
+    fn run(&self) -> &AgentRun {
+        self.result.as_ref().unwrap()
+    }
+
+    /// The error of the run that failed.
+    fn kind(&self) -> &AgentErrorKind {
+        self.result.as_ref().unwrap_err().run_error().and_then(RunError::error).unwrap().kind()
+    }
+}
+
+/// Runs an agent with a model that says this, tracked and streamed.
+async fn watch(wire: Wire, agent: Agent, answers: impl IntoIterator<Item = Say>) -> Watched {
+    let answers: Vec<ResponseTemplate> = answers.into_iter().map(|say| wire.answer(&say)).collect();
+    let server = server(wire.path(), answers).await;
+    watch_on(runner(wire, &server), agent.input("Go.")).await
+}
+
+async fn watch_on(runner: OpenAiRunner, input: AgentInput) -> Watched {
+    let store = MemoryStore::new();
+    let activities = Activities::new(store.clone());
+    let id = activities.create("test").await.unwrap();
+    let mut stream = runner.tracked(&activities).run_streamed(id, input);
+    let mut events = Vec::new();
+    let failed = loop {
+        match stream.next().await {
+            Some(Ok(event)) => events.push(event),
+            Some(Err(error)) => break Some(error),
+            None => break None,
+        }
+    };
+    let result = match failed {
+        Some(error) => Err(error),
+        None => stream.output().await,
+    };
+    Watched { events, result, messages: store.messages(id) }
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -115,6 +176,15 @@ fn add() -> DynTool {
 
 #[derive(Deserialize, JsonSchema)]
 struct Nothing {}
+
+/// The tool `look`, which counts how often it ran.
+fn counted(count: &Arc<AtomicUsize>) -> DynTool {
+    let count = Arc::clone(count);
+    tool("look", "", move |_: Nothing, _cx: ToolContext| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async { "seen" }
+    })
+}
 
 /// A tool without arguments that answers so.
 fn says(name: &str, answer: &'static str) -> DynTool {

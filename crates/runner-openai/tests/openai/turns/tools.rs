@@ -6,7 +6,7 @@ use std::time::Duration;
 use agentexec_agent_core::model::ToolChoice;
 use agentexec_agent_core::{AgentErrorKind, OnToolUse};
 use agentexec_tools::{ToolContext, ToolError, tool};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Barrier;
 
 use super::{Nothing, add, agent, play, says};
@@ -23,7 +23,9 @@ super::on_every_wire! {
     an_unknown_tool_is_answered_and_its_siblings_run
     an_empty_answer_is_an_answer
     a_demand_for_a_tool_ends_when_tools_have_been_called
+    a_demand_for_a_certain_tool_ends_too
     a_tools_answer_can_be_the_last_word
+    only_the_answer_of_a_certain_tool_can_be_the_last_word
 }
 
 async fn calls_of_a_turn_run_together_and_are_answered_in_their_order(wire: Wire) {
@@ -87,7 +89,7 @@ async fn arguments_that_are_no_json_are_answered_and_do_not_spoil_the_conversati
     let asking = say("").call("a", "add", r#"{"a": 1, "b": "#);
     let played = play(wire, agent().tool(add()), [asking, say("Sorry.")]).await;
     assert_eq!(played.run().output, "Sorry.");
-    assert!(!played.answer().is_empty());
+    assert!(played.answer().contains("not valid JSON"), "{}", played.answer());
     // What goes back is JSON, with what the model wrote in it; the transcript keeps what it wrote.
     let sent = wire.items(&played.bodies[1]);
     let sent: Vec<&str> = sent
@@ -107,7 +109,10 @@ async fn arguments_that_are_no_json_are_answered_and_do_not_spoil_the_conversati
 }
 
 async fn arguments_of_the_wrong_form_are_answered_with_place_and_expectation(wire: Wire) {
-    for (arguments, says) in [(r#"{"a": 1, "b": "two"}"#, "b"), ("[1, 2]", "object")] {
+    for (arguments, says) in [
+        (r#"{"a": 1, "b": "two"}"#, r#"at `b`: invalid type: string "two", expected i64"#),
+        ("[1, 2]", "expected a JSON object, got an array"),
+    ] {
         let played =
             play(wire, agent().tool(add()), [say("").call("a", "add", arguments), say("Sorry.")]).await;
         let answer = played.answer();
@@ -148,4 +153,24 @@ async fn a_tools_answer_can_be_the_last_word(wire: Wire) {
     let agent = agent().tool(add()).on_tool_use(OnToolUse::Stop);
     let played = play(wire, agent, [say("").call("a", "add", r#"{"a": 1, "b": 2}"#)]).await;
     assert_eq!((played.run().output.as_str(), played.bodies.len()), ("3", 1));
+}
+
+async fn a_demand_for_a_certain_tool_ends_too(wire: Wire) {
+    let agent = agent().tool(add()).tool(says("now", "12:00")).tool_choice(ToolChoice::Tool("add".into()));
+    let asking = say("").call("a", "add", r#"{"a": 1, "b": 2}"#);
+    let played = play(wire, agent, [asking, say("3")]).await;
+    let choices: Vec<&Value> = played.bodies.iter().map(|body| &body["tool_choice"]).collect();
+    let demand = match wire.is_chat() {
+        true => json!({"type": "function", "function": {"name": "add"}}),
+        false => json!({"type": "function", "name": "add"}),
+    };
+    assert_eq!(choices, [&demand, &Value::Null]);
+}
+
+async fn only_the_answer_of_a_certain_tool_can_be_the_last_word(wire: Wire) {
+    let agent = agent().tool(add()).tool(says("now", "12:00"));
+    let agent = agent.on_tool_use(OnToolUse::StopAt(vec!["now".into()]));
+    let adding = say("").call("a", "add", r#"{"a": 1, "b": 2}"#);
+    let played = play(wire, agent, [adding, say("").call("b", "now", "{}")]).await;
+    assert_eq!((played.run().output.as_str(), played.bodies.len()), ("12:00", 2));
 }

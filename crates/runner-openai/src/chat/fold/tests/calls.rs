@@ -52,6 +52,55 @@ const CASES: &[Case] = &[
         calls: &[("a", "add", "{\"x\":1} "), ("b", "add", r#"{"y":2}"#)],
     },
     Case {
+        name: "the id is made up anew for each piece",
+        deltas: &[
+            r#"{"tool_calls": [{"index": 0, "id": "a", "function": {"name": "add", "arguments": ""}}]}"#,
+            r#"{"tool_calls": [{"index": 0, "id": "b", "function": {"arguments": "{\"x\""}}]}"#,
+            r#"{"tool_calls": [{"index": 0, "id": "c", "function": {"name": "", "arguments": ":1}"}}]}"#,
+            r#"{"tool_calls": [{"index": 1, "id": "d", "function": {"name": "add", "arguments": ""}}]}"#,
+            r#"{"tool_calls": [{"index": 1, "id": "e", "function": {"arguments": "{}"}}]}"#,
+        ],
+        calls: &[("a", "add", r#"{"x":1}"#), ("d", "add", "{}")],
+    },
+    Case {
+        name: "the id is made up anew for each piece, and every call has index 0",
+        deltas: &[
+            r#"{"tool_calls": [{"index": 0, "id": "a", "function": {"name": "add", "arguments": ""}}]}"#,
+            r#"{"tool_calls": [{"index": 0, "id": "b", "function": {"arguments": "{\"x\":1}"}}]}"#,
+            r#"{"tool_calls": [{"index": 0, "id": "c", "function": {"name": "add", "arguments": ""}}]}"#,
+            r#"{"tool_calls": [{"index": 0, "id": "d", "function": {"arguments": "{}"}}]}"#,
+        ],
+        calls: &[("a", "add", r#"{"x":1}"#), ("c", "add", "{}")],
+    },
+    Case {
+        name: "every call has index 0 and its own id, interleaved",
+        deltas: &[
+            r#"{"tool_calls": [{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{\"x\""}}]}"#,
+            r#"{"tool_calls": [{"index": 0, "id": "b", "function": {"name": "add", "arguments": "{\"x\""}}]}"#,
+            r#"{"tool_calls": [{"index": 0, "id": "a", "function": {"arguments": ":1}"}}, {"index": 0, "id": "b", "function": {"arguments": ":2}"}}]}"#,
+        ],
+        calls: &[("a", "add", r#"{"x":1}"#), ("b", "add", r#"{"x":2}"#)],
+    },
+    Case {
+        name: "the name repeated behind whole arguments, without the id",
+        deltas: &[
+            r#"{"tool_calls": [{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{\"x\""}}]}"#,
+            r#"{"tool_calls": [{"index": 0, "function": {"name": "add", "arguments": ":1}"}}]}"#,
+            r#"{"tool_calls": [{"index": 0, "function": {"name": "add", "arguments": " "}}]}"#,
+            r#"{"tool_calls": [{"index": 0, "function": {"name": "add", "arguments": ""}}]}"#,
+        ],
+        calls: &[("a", "add", "{\"x\":1} ")],
+    },
+    Case {
+        name: "the name repeated behind whole arguments, without id and index, and nothing with it",
+        deltas: &[
+            r#"{"tool_calls": [{"function": {"name": "add", "arguments": "{}"}}]}"#,
+            r#"{"tool_calls": [{"function": {"name": "add", "arguments": ""}}]}"#,
+            r#"{"tool_calls": [{"function": {"name": "add"}}]}"#,
+        ],
+        calls: &[("*", "add", "{}")],
+    },
+    Case {
         name: "id and name repeated in each piece",
         deltas: &[
             r#"{"tool_calls": [{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{\"x\""}}]}"#,
@@ -160,6 +209,15 @@ const CASES: &[Case] = &[
             r#"{"function_call": null, "tool_calls": [{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{}"}}]}"#,
         ],
         calls: &[("a", "add", "{}")],
+    },
+    Case {
+        name: "a stray empty piece hides no legacy function_call",
+        deltas: &[
+            r#"{"tool_calls": [{"index": 0}]}"#,
+            r#"{"function_call": {"name": "add", "arguments": "{"}}"#,
+            r#"{"function_call": {"arguments": "}"}}"#,
+        ],
+        calls: &[("*", "add", "{}")],
     },
     Case {
         name: "a stray empty piece is no call",
