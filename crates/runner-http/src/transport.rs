@@ -191,6 +191,7 @@ impl Shared {
                     _ if !is_success => Failure::Status(status),
                     kind => Failure::of(kind),
                 };
+                let hints = hints.or_in_body(&error);
                 Err(FailedTry { error: hints.tell(error), failure, hints })
             }
         }
