@@ -43,7 +43,9 @@ pub const MAX_ERROR_BODY: usize = 64 << 10;
 pub struct Timeouts {
     /// Until there is a connection, name resolution and TLS included. Default: [`DEFAULT_CONNECT_TIMEOUT`].
     pub connect: Duration,
-    /// From the start of a try until the first byte of the body. Default: [`DEFAULT_FIRST_BYTE_TIMEOUT`].
+    /// From the start of a try until the head of the answer, and again from there until the first byte of the body:
+    /// some servers answer at once and then think, others think and then answer.
+    /// Default: [`DEFAULT_FIRST_BYTE_TIMEOUT`].
     pub first_byte: Duration,
     /// The longest silence inside the body; comments and pings count as bytes, and time in which nobody asks for
     /// the next event does not count. Default: [`DEFAULT_BETWEEN_BYTES_TIMEOUT`].

@@ -176,7 +176,7 @@ impl Shared {
         let status = response.status().as_u16();
         let head = Arc::new(Head { status, headers: response.headers().clone(), origin: Arc::clone(origin) });
         let hints = Hints::read(|name| head.header(name), SystemTime::now());
-        let mut body = Body::new(response, Arc::clone(&head), deadlines);
+        let mut body = Body::new(response, Arc::clone(&head), deadlines.answered());
         let is_success = (200..300).contains(&status);
         let outcome = if is_success {
             self.read(body).await.map_err(|error| head.complete(error))
