@@ -22,7 +22,7 @@ use crate::reply::{JsonBody, Reply, ReplyBody};
 use crate::request::Request;
 use crate::retry::{Failure, Hints, RetryPolicy};
 use crate::sending::{Sending, Sent};
-use crate::sniff::{Label, Shape, shape};
+use crate::sniff::{BOM, Label, Shape, shape};
 
 /// A connection to one provider: its address, keys, clocks and limits.
 ///
@@ -217,7 +217,10 @@ impl Shared {
         match shape {
             Shape::Events => Ok(ReplyBody::Events(EventStream::new(body, self.limits))),
             Shape::Json => {
-                let whole = body.whole(self.limits.body).await?;
+                let mut whole = body.whole(self.limits.body).await?;
+                if whole.starts_with(BOM) {
+                    whole.drain(..BOM.len());
+                }
                 match answer::error_in(&head, &whole) {
                     Some(error) => Err(error),
                     None => Ok(ReplyBody::Json(JsonBody::new(whole, head))),
