@@ -94,3 +94,17 @@ impl Default for Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_default_a_request_has_the_time_that_the_official_clients_give_it() {
+        let timeouts = Timeouts::default();
+        assert_eq!(timeouts.connect, Duration::from_secs(5));
+        assert_eq!(timeouts.first_byte, Duration::from_secs(600));
+        assert_eq!(timeouts.between_bytes, Duration::from_secs(600));
+        assert_eq!(timeouts.request, None);
+    }
+}

@@ -234,7 +234,9 @@ mod tests {
         for value in ["0", "-5", "0.0", "soon", "", "NaN", "inf", "-inf", "Tue, 14 Nov 2023 22:13:10 GMT"] {
             assert_eq!(decide(429, &[("retry-after", value)]), OWN, "{value:?}");
         }
-        assert_eq!(decide(429, &[("retry-after-ms", "0"), ("retry-after", "3")]), OWN);
+        for millis in ["0", "-250"] {
+            assert_eq!(decide(429, &[("retry-after-ms", millis), ("retry-after", "3")]), OWN, "{millis:?}");
+        }
     }
 
     #[test]
