@@ -54,6 +54,32 @@ async fn a_request_carries_what_it_was_given() {
 }
 
 #[tokio::test]
+async fn credentials_in_the_base_url_are_a_header_unless_there_is_a_key() {
+    let server = Server::always(vec![json("{}")]).await;
+    let builder = || Transport::builder(format!("http://us%20er:pass@{}/v1", server.address));
+    let with_key = builder().bearer(SecretString::from("secret-key"));
+    for (builder, expected) in [(builder(), "Basic dXMgZXI6cGFzcw=="), (with_key, "Bearer secret-key")] {
+        builder.build().unwrap().send(Request::post("ask", "{}")).await.unwrap();
+        let request = server.requests().pop().unwrap();
+        assert!(request.contains(&format!("authorization: {expected}\r\n")), "{request}");
+        assert_eq!(request.matches("authorization: ").count(), 1, "{request}");
+    }
+}
+
+#[tokio::test]
+async fn each_path_is_asked_for_under_the_base_url() {
+    let server = Server::always(vec![json("{}")]).await;
+    let transport = server.transport();
+    let expected = ["POST /one ", "POST /two ", "POST /one "];
+    for line in expected {
+        transport.send(Request::post(&line[6..line.len() - 1], "{}")).await.unwrap();
+    }
+    for (request, line) in server.requests().iter().zip(expected) {
+        assert!(request.starts_with(line), "{request}");
+    }
+}
+
+#[tokio::test]
 async fn a_base_url_without_a_path_gets_the_default_one() {
     let server = Server::always(vec![json("{}")]).await;
     for base in [server.url.clone(), format!("{}/", server.url), format!("{}/own", server.url)] {
