@@ -10,6 +10,7 @@ use agentexec_agent_core::transcript::Item;
 use agentexec_runner_claude::Claude;
 use agentexec_runner_openai::OpenAi;
 use futures_util::StreamExt;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// How many deltas a stream has.
 pub const DELTAS: usize = 10_000;
@@ -146,21 +147,58 @@ pub fn serve(answer: Answer) -> String {
 fn connected(mut connection: TcpStream, answer: &Answer) {
     connection.set_nodelay(true).expect("no delay");
     let mut request = Vec::new();
-    while read_request(&mut connection, &mut request) {
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-        let mut buffer = head.as_bytes().to_vec();
-        let mut is_open = true;
-        answer(&mut |piece| {
-            let _ = write!(buffer, "{:x}\r\n", piece.len());
-            buffer.extend_from_slice(piece);
-            buffer.extend_from_slice(b"\r\n");
-            is_open = is_open && connection.write_all(&buffer).is_ok();
-            buffer.clear();
-        });
-        if !is_open || connection.write_all(b"0\r\n\r\n").is_err() {
-            return;
-        }
-    }
+    while read_request(&mut connection, &mut request) && write_answer(&mut connection, answer) {}
+}
+
+/// False when the client has gone.
+fn write_answer(connection: &mut TcpStream, answer: &Answer) -> bool {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let mut buffer = head.as_bytes().to_vec();
+    let mut is_open = true;
+    answer(&mut |piece| {
+        let _ = write!(buffer, "{:x}\r\n", piece.len());
+        buffer.extend_from_slice(piece);
+        buffer.extend_from_slice(b"\r\n");
+        is_open = is_open && connection.write_all(&buffer).is_ok();
+        buffer.clear();
+    });
+    is_open && connection.write_all(b"0\r\n\r\n").is_ok()
+}
+
+/// A request as a server sees it.
+#[derive(Debug)]
+pub struct Sent {
+    pub path: String,
+    /// Those that a client does not set by itself.
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+/// What a model of ours sends when it is [asked](ask), for a client that is to send the same.
+pub async fn sent_by(protocol: Protocol) -> Sent {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let server = thread::spawn(move || {
+        let (mut connection, _) = listener.accept().expect("a client");
+        let mut request = Vec::new();
+        read_request(&mut connection, &mut request);
+        write_answer(&mut connection, &whole(protocol.stream(1)));
+        request
+    });
+    ask(&*protocol.model(&url), |_| {}).await;
+    let request = server.join().expect("a request");
+    let end = memchr::memmem::find(&request, b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8_lossy(&request[..end]);
+    let mut lines = head.lines();
+    let path = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a path").to_owned();
+    let headers = lines
+        .filter_map(|line| line.split_once(": "))
+        .filter(|(name, _)| !["host", "content-length", "accept-encoding"].contains(name))
+        .map(|(name, value)| -> (HeaderName, HeaderValue) {
+            (name.parse().expect("a name"), value.parse().expect("a value"))
+        })
+        .collect();
+    Sent { path, headers, body: request[end + 4..].to_vec() }
 }
 
 /// Reads a request with its body. False when there is none.

@@ -21,7 +21,7 @@ const DRAIN_WAIT: Duration = Duration::from_millis(50);
 /// How many bytes behind the end of a stream are read and thrown away.
 const DRAIN_LIMIT: usize = 16 << 10;
 
-/// When a request must be over, and a try must have brought its first byte.
+/// When a request must be over, and a try must have brought the head of its answer, or the first byte behind it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadlines {
     timeouts: Timeouts,
@@ -41,6 +41,11 @@ impl Deadlines {
     pub(crate) fn next_try(mut self) -> Self {
         self.first_byte = Instant::now().checked_add(self.timeouts.first_byte);
         self
+    }
+
+    /// Starts the clock anew: the head of the answer is here, and the body may take as long.
+    pub(crate) fn answered(self) -> Self {
+        self.next_try()
     }
 
     /// Whether the request may still run when `delay` is over.
@@ -208,6 +213,17 @@ mod tests {
         assert!(deadlines.allow(Duration::from_millis(999)) && !deadlines.allow(Duration::from_secs(1)));
         tokio::time::advance(Duration::from_secs(1)).await;
         deadlines.before_first_byte(&origin(), ready(())).await.unwrap_err();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_has_as_long_as_the_head_before_it() {
+        let deadlines = within(Duration::from_secs(4), Duration::from_secs(60));
+        tokio::time::advance(Duration::from_secs(3)).await;
+        let deadlines = deadlines.answered();
+        tokio::time::advance(Duration::from_secs(3)).await;
+        deadlines.before_first_byte(&origin(), ready(())).await.unwrap();
+        let error = deadlines.before_first_byte(&origin(), pending::<()>()).await.unwrap_err();
+        assert_eq!(error.message(), "host sent no answer within 4s (first byte timeout)");
     }
 
     #[tokio::test(start_paused = true)]

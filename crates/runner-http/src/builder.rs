@@ -156,10 +156,14 @@ impl TransportBuilder {
     /// used. The message names which, and shows no secret.
     pub fn build(self) -> Result<Transport, ModelError> {
         let base = self.base()?;
-        let headers = self.header_map()?;
+        let own_headers = self.header_map()?;
         let client = self.client()?;
         let secrets = self.keys.into_iter().map(|(_, key)| key).collect();
         let origin = Arc::new(Origin::new(self.provider, &base, secrets));
+        // Credentials in the URL become a header here, once, and not with each request. A key goes before them.
+        let request = client.post(base).build().map_err(|_| unusable("the base URL cannot be asked"))?;
+        let (base, mut headers) = (request.url().clone(), request.headers().clone());
+        headers.extend(own_headers);
         Ok(Transport::new(client, base, headers, origin, self.timeouts, self.retry, self.limits))
     }
 

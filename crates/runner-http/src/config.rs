@@ -43,7 +43,9 @@ pub const MAX_ERROR_BODY: usize = 64 << 10;
 pub struct Timeouts {
     /// Until there is a connection, name resolution and TLS included. Default: [`DEFAULT_CONNECT_TIMEOUT`].
     pub connect: Duration,
-    /// From the start of a try until the first byte of the body. Default: [`DEFAULT_FIRST_BYTE_TIMEOUT`].
+    /// From the start of a try until the head of the answer, and again from there until the first byte of the body:
+    /// some servers answer at once and then think, others think and then answer.
+    /// Default: [`DEFAULT_FIRST_BYTE_TIMEOUT`].
     pub first_byte: Duration,
     /// The longest silence inside the body; comments and pings count as bytes, and time in which nobody asks for
     /// the next event does not count. Default: [`DEFAULT_BETWEEN_BYTES_TIMEOUT`].
@@ -90,5 +92,19 @@ impl Default for Limits {
             events: MAX_EVENTS,
             error_body: MAX_ERROR_BODY,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_default_a_request_has_the_time_that_the_official_clients_give_it() {
+        let timeouts = Timeouts::default();
+        assert_eq!(timeouts.connect, Duration::from_secs(5));
+        assert_eq!(timeouts.first_byte, Duration::from_secs(600));
+        assert_eq!(timeouts.between_bytes, Duration::from_secs(600));
+        assert_eq!(timeouts.request, None);
     }
 }

@@ -5,6 +5,8 @@
 //! nothing. The kind then follows from the most telling of them: a code for quota, context window or content
 //! filter first, then the HTTP status, then any other code.
 
+use std::time::Duration;
+
 use agentexec_agent_core::model::{ModelError, ModelErrorKind};
 use serde_json::Value;
 
@@ -44,12 +46,14 @@ pub(crate) struct Facts {
     /// A code that is a number: the status that an in-between server got.
     pub(crate) status: Option<u16>,
     pub(crate) request_id: Option<String>,
+    /// How long the body asks to wait.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Facts {
     /// Reads an error body. One that is no JSON is its own message.
     pub(crate) fn read(body: &str) -> Self {
-        match serde_json::from_str(body) {
+        match serde_json::from_str(body.trim_start_matches('\u{feff}')) {
             Ok(value) => Self::of(&value),
             Err(_) => Self { message: Some(body.to_owned()), ..Self::default() },
         }
@@ -78,6 +82,7 @@ impl Facts {
             class: get("type").and_then(Value::as_str).filter(|class| *class != "error").map(str::to_owned),
             status: ["code", "status", "status_code"].into_iter().find_map(|key| status_of(get(key)?)),
             request_id: get("request_id").and_then(Value::as_str).map(str::to_owned),
+            retry_after: get("details").and_then(retry_info),
         };
         match get("error").or_else(|| get("response")) {
             Some(inner @ (Value::Object(_) | Value::Array(_))) if depth < MAX_DEPTH => {
@@ -90,6 +95,7 @@ impl Facts {
             Some(Value::String(text)) => facts.message = Some(text.clone()),
             _ => {}
         }
+        facts.retry_after = facts.retry_after.or_else(|| retry_in(facts.message.as_deref()?));
         facts
     }
 
@@ -100,6 +106,7 @@ impl Facts {
             class: self.class.or(outer.class),
             status: self.status.or(outer.status),
             request_id: self.request_id.or(outer.request_id),
+            retry_after: self.retry_after.or(outer.retry_after),
         }
     }
 
@@ -122,6 +129,9 @@ impl Facts {
         if let Some(id) = self.request_id {
             error = error.with_request_id(id);
         }
+        if let Some(delay) = self.retry_after {
+            error = error.with_retry_after(delay);
+        }
         if body.is_empty() { error } else { error.with_body(excerpt(body)) }
     }
 
@@ -134,6 +144,8 @@ impl Facts {
         let status = status.or(self.status);
         if matches!(status, None | Some(400 | 402 | 403 | 413 | 422 | 429))
             && let Some(kind) = self.message.as_deref().and_then(|said| special_message(said, status))
+            // Gemini says of its limits per minute what OpenAI says of an account, and when to come back.
+            && (kind != ModelErrorKind::QuotaExceeded || self.retry_after.is_none())
         {
             return kind;
         }
@@ -275,6 +287,28 @@ fn text_of(value: &Value) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The delay of a `google.rpc.RetryInfo` among the details of an error.
+fn retry_info(details: &Value) -> Option<Duration> {
+    details.as_array()?.iter().find_map(|detail| seconds(detail.get("retryDelay")?.as_str()?))
+}
+
+/// The same in words, which is what is left of it behind a gateway: "Please retry in 26.5s."
+fn retry_in(message: &str) -> Option<Duration> {
+    let (_, rest) = message.split_once("retry in ")?;
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(rest.len());
+    seconds(rest.get(..end)?.trim_end_matches('.'))
+}
+
+/// A duration of seconds or milliseconds, more than none: `26s`, `0.5s`, `820.5ms`.
+fn seconds(text: &str) -> Option<Duration> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1e-3),
+        None => (text.strip_suffix('s')?, 1.0),
+    };
+    let delay = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * unit).ok()?;
+    Some(delay).filter(|delay| !delay.is_zero())
 }
 
 fn status_of(value: &Value) -> Option<u16> {

@@ -96,7 +96,8 @@ impl Head {
 
     /// OpenAI and those who speak its protocol say `x-request-id`, Anthropic says `request-id`.
     pub(crate) fn request_id(&self) -> Option<&str> {
-        self.header("x-request-id").or_else(|| self.header("request-id")).filter(|id| !id.is_empty())
+        let mut ids = ["x-request-id", "request-id"].into_iter().filter_map(|name| self.header(name));
+        ids.find(|id| !id.is_empty())
     }
 
     /// Adds status and request id to an error about this answer.

@@ -22,9 +22,9 @@ pub const DEFAULT_MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
 /// The rules are those of the official OpenAI and Anthropic clients: connection errors, timeouts, 408, 409, 429 and
 /// 5xx are tried again unless the server says otherwise by `x-should-retry`, which can also force it;
 /// `retry-after-ms`, then `retry-after` (seconds, fractions of them or an HTTP date) set the delay. Ours go further
-/// in three points: an account without quota is not asked again; an error body that came with status 200 counts as
-/// the error it is; and a server that wants a long wait gets no hidden sleep, since only the caller knows what else
-/// it could do in that time.
+/// in four points: an account without quota is not asked again; an error body that came with status 200 counts as
+/// the error it is; a delay in an error body (Gemini's `RetryInfo`) counts where the headers name none; and a server
+/// that wants a long wait gets no hidden sleep, since only the caller knows what else it could do in that time.
 ///
 /// Only a request that has brought nothing yet is sent again: a stream that has begun is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +136,11 @@ impl Hints {
         Self { should_retry, retry_after: delay.filter(|delay| !delay.is_zero()) }
     }
 
+    /// With the delay that the body names where the headers name none.
+    pub(crate) fn or_in_body(self, error: &ModelError) -> Self {
+        Self { retry_after: self.retry_after.or(error.retry_after()), ..self }
+    }
+
     /// Tells the caller what the server said of trying again. Without quota no word of the server's helps.
     pub(crate) fn tell(self, mut error: ModelError) -> ModelError {
         if let Some(delay) = self.retry_after {
@@ -229,7 +234,9 @@ mod tests {
         for value in ["0", "-5", "0.0", "soon", "", "NaN", "inf", "-inf", "Tue, 14 Nov 2023 22:13:10 GMT"] {
             assert_eq!(decide(429, &[("retry-after", value)]), OWN, "{value:?}");
         }
-        assert_eq!(decide(429, &[("retry-after-ms", "0"), ("retry-after", "3")]), OWN);
+        for millis in ["0", "-250"] {
+            assert_eq!(decide(429, &[("retry-after-ms", millis), ("retry-after", "3")]), OWN, "{millis:?}");
+        }
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! A request on its way: its tries, one after the other.
 
 use std::fmt;
+use std::pin::Pin;
 use std::time::Duration;
 
 use agentexec_agent_core::model::ModelError;
 use reqwest::Url;
 use reqwest::header::HeaderMap;
+use tokio::time::{Sleep, sleep};
 use tracing::debug;
 
 use crate::body::Deadlines;
@@ -38,8 +40,8 @@ pub struct Sending {
     request: Request,
     deadlines: Deadlines,
     retries: u32,
-    /// The wait before the next try.
-    wait: Option<Duration>,
+    /// The wait before the next try. It runs from the failure on, whoever asks when and how often.
+    wait: Option<Pin<Box<Sleep>>>,
 }
 
 /// What became of a try.
@@ -89,10 +91,11 @@ impl Sending {
     ///
     /// # Cancel safety
     /// Dropping the future aborts the try; whether the provider has done (and charged for) its work is then
-    /// unknown.
+    /// unknown. A wait that it was in goes on.
     pub async fn next(&mut self) -> Result<Sent, ModelError> {
-        if let Some(wait) = self.wait.take() {
-            tokio::time::sleep(wait).await;
+        if let Some(wait) = &mut self.wait {
+            wait.as_mut().await;
+            self.wait = None;
         }
         let (url, headers, body) = (&self.url, self.headers.clone(), self.request.body.clone());
         let tried = self.transport.try_once(url, headers, body, self.deadlines.next_try(), self.retries + 1);
@@ -109,7 +112,7 @@ impl Sending {
                     delay_ms = delay.as_millis() as u64,
                     "sending the request again"
                 );
-                self.wait = Some(delay);
+                self.wait = Some(Box::pin(sleep(delay)));
                 let (retry, retries) = (self.retries, policy.max_retries);
                 Ok(Sent::Retrying(Retrying { retry, retries, delay, error: failed.error }))
             }
@@ -123,7 +126,6 @@ impl fmt::Debug for Sending {
         f.debug_struct("Sending")
             .field("request", &self.request)
             .field("retries", &self.retries)
-            .field("wait", &self.wait)
             .finish_non_exhaustive()
     }
 }

@@ -6,6 +6,9 @@
 /// How many bytes are looked at before the label decides alone.
 pub(crate) const MAX_SNIFFED: usize = 1 << 10;
 
+/// The byte order mark, which some servers put before UTF-8. JSON and events are read without it.
+pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";
+
 /// What an answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -42,10 +45,10 @@ impl Label {
 pub(crate) fn shape(label: Label, beginning: &[u8], has_ended: bool) -> Option<Shape> {
     const FIELDS: [&[u8]; 5] = [b"data", b"event", b"id", b"retry", b":"];
     let is_all = has_ended || beginning.len() >= MAX_SNIFFED;
-    if !is_all && b"\xEF\xBB\xBF".starts_with(beginning) {
+    if !is_all && BOM.starts_with(beginning) {
         return None;
     }
-    let text = beginning.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(beginning).trim_ascii_start();
+    let text = beginning.strip_prefix(BOM).unwrap_or(beginning).trim_ascii_start();
     match text.first() {
         None if !is_all => None,
         None if label == Label::Events => Some(Shape::Events),

@@ -1,13 +1,14 @@
 //! One request, from the call to the reply: tries, clocks, and what the answer turned out to be.
 
 use std::fmt;
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind};
 use bytes::Bytes;
-use reqwest::Url;
 use reqwest::header::HeaderMap;
+use reqwest::{Method, Url};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -22,7 +23,7 @@ use crate::reply::{JsonBody, Reply, ReplyBody};
 use crate::request::Request;
 use crate::retry::{Failure, Hints, RetryPolicy};
 use crate::sending::{Sending, Sent};
-use crate::sniff::{Label, Shape, shape};
+use crate::sniff::{BOM, Label, Shape, shape};
 
 /// A connection to one provider: its address, keys, clocks and limits.
 ///
@@ -34,8 +35,10 @@ pub struct Transport {
 
 struct Shared {
     client: reqwest::Client,
-    /// With credentials and query; not for messages.
+    /// With its query, without credentials; not for messages.
     base: Url,
+    /// The path that was asked for first, which is that of all requests where a provider has but one, and its URL.
+    first: OnceLock<(String, Url)>,
     headers: HeaderMap,
     origin: Arc<Origin>,
     timeouts: Timeouts,
@@ -65,7 +68,8 @@ impl Transport {
         retry: RetryPolicy,
         limits: Limits,
     ) -> Self {
-        Self { shared: Arc::new(Shared { client, base, headers, origin, timeouts, retry, limits }) }
+        let first = OnceLock::new();
+        Self { shared: Arc::new(Shared { client, base, first, headers, origin, timeouts, retry, limits }) }
     }
 
     /// The base URL without credentials and query, for people.
@@ -106,7 +110,11 @@ impl Transport {
     }
 
     pub(crate) fn url(&self, path: &str) -> Url {
-        join(&self.shared.base, path)
+        let Shared { base, first, .. } = &*self.shared;
+        match first.get_or_init(|| (path.to_owned(), join(base, path))) {
+            (known, url) if known == path => url.clone(),
+            _ => join(base, path),
+        }
     }
 
     pub(crate) fn headers(&self, request: &Request) -> Result<HeaderMap, ModelError> {
@@ -129,7 +137,9 @@ impl Transport {
         deadlines: Deadlines,
         number: u32,
     ) -> Result<Reply, FailedTry> {
-        let outgoing = self.shared.client.post(url.clone()).headers(headers).body(body);
+        let mut outgoing = reqwest::Request::new(Method::POST, url.clone());
+        *outgoing.headers_mut() = headers;
+        *outgoing.body_mut() = Some(body.into());
         self.shared.traced_try(outgoing, url.path(), deadlines, number).await
     }
 }
@@ -137,7 +147,7 @@ impl Transport {
 impl Shared {
     async fn traced_try(
         &self,
-        outgoing: reqwest::RequestBuilder,
+        outgoing: reqwest::Request,
         path: &str,
         deadlines: Deadlines,
         number: u32,
@@ -145,38 +155,34 @@ impl Shared {
         let started = Instant::now();
         let outcome = self.one_try(outgoing, deadlines).await;
         let elapsed_ms = started.elapsed().as_millis() as u64;
-        let (status, request_id, error) = match &outcome {
-            Ok(reply) => (Some(reply.status()), reply.request_id(), None),
-            Err(failed) => (failed.error.status(), failed.error.request_id(), Some(failed.error.kind())),
-        };
+        let error = outcome.as_ref().err().map(|failed| &failed.error);
+        // What is behind these names is looked for only where somebody listens.
         debug!(
             method = "POST",
             path,
-            status,
-            request_id,
+            status =
+                outcome.as_ref().map_or_else(|failed| failed.error.status(), |reply| Some(reply.status())),
+            request_id = outcome.as_ref().map_or_else(|failed| failed.error.request_id(), Reply::request_id),
             elapsed_ms,
             r#try = number,
-            error = error.map(tracing::field::debug),
+            error = error.map(|error| tracing::field::debug(error.kind())),
             "model request"
         );
         outcome
     }
 
-    async fn one_try(
-        &self,
-        outgoing: reqwest::RequestBuilder,
-        deadlines: Deadlines,
-    ) -> Result<Reply, FailedTry> {
+    async fn one_try(&self, outgoing: reqwest::Request, deadlines: Deadlines) -> Result<Reply, FailedTry> {
         let origin = &self.origin;
-        let response = match deadlines.before_first_byte(origin, outgoing.send()).await {
+        let sent = self.client.execute(outgoing);
+        let mut response = match deadlines.before_first_byte(origin, sent).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(failure::no_answer(error, origin, self.timeouts.connect).into()),
             Err(late) => return Err(late.into()),
         };
         let status = response.status().as_u16();
-        let head = Arc::new(Head { status, headers: response.headers().clone(), origin: Arc::clone(origin) });
-        let hints = Hints::read(|name| head.header(name), SystemTime::now());
-        let mut body = Body::new(response, Arc::clone(&head), deadlines);
+        let headers = mem::take(response.headers_mut());
+        let head = Arc::new(Head { status, headers, origin: Arc::clone(origin) });
+        let mut body = Body::new(response, Arc::clone(&head), deadlines.answered());
         let is_success = (200..300).contains(&status);
         let outcome = if is_success {
             self.read(body).await.map_err(|error| head.complete(error))
@@ -191,6 +197,7 @@ impl Shared {
                     _ if !is_success => Failure::Status(status),
                     kind => Failure::of(kind),
                 };
+                let hints = Hints::read(|name| head.header(name), SystemTime::now()).or_in_body(&error);
                 Err(FailedTry { error: hints.tell(error), failure, hints })
             }
         }
@@ -216,7 +223,10 @@ impl Shared {
         match shape {
             Shape::Events => Ok(ReplyBody::Events(EventStream::new(body, self.limits))),
             Shape::Json => {
-                let whole = body.whole(self.limits.body).await?;
+                let mut whole = body.whole(self.limits.body).await?;
+                if whole.starts_with(BOM) {
+                    whole.drain(..BOM.len());
+                }
                 match answer::error_in(&head, &whole) {
                     Some(error) => Err(error),
                     None => Ok(ReplyBody::Json(JsonBody::new(whole, head))),

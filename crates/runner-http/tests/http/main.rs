@@ -4,6 +4,8 @@
 
 mod broken;
 mod errors;
+mod http2;
+mod packed;
 mod replies;
 mod retries;
 mod secrets;

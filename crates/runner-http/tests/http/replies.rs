@@ -54,6 +54,32 @@ async fn a_request_carries_what_it_was_given() {
 }
 
 #[tokio::test]
+async fn credentials_in_the_base_url_are_a_header_unless_there_is_a_key() {
+    let server = Server::always(vec![json("{}")]).await;
+    let builder = || Transport::builder(format!("http://us%20er:pass@{}/v1", server.address));
+    let with_key = builder().bearer(SecretString::from("secret-key"));
+    for (builder, expected) in [(builder(), "Basic dXMgZXI6cGFzcw=="), (with_key, "Bearer secret-key")] {
+        builder.build().unwrap().send(Request::post("ask", "{}")).await.unwrap();
+        let request = server.requests().pop().unwrap();
+        assert!(request.contains(&format!("authorization: {expected}\r\n")), "{request}");
+        assert_eq!(request.matches("authorization: ").count(), 1, "{request}");
+    }
+}
+
+#[tokio::test]
+async fn each_path_is_asked_for_under_the_base_url() {
+    let server = Server::always(vec![json("{}")]).await;
+    let transport = server.transport();
+    let expected = ["POST /one ", "POST /two ", "POST /one "];
+    for line in expected {
+        transport.send(Request::post(&line[6..line.len() - 1], "{}")).await.unwrap();
+    }
+    for (request, line) in server.requests().iter().zip(expected) {
+        assert!(request.starts_with(line), "{request}");
+    }
+}
+
+#[tokio::test]
 async fn a_base_url_without_a_path_gets_the_default_one() {
     let server = Server::always(vec![json("{}")]).await;
     for base in [server.url.clone(), format!("{}/", server.url), format!("{}/own", server.url)] {
@@ -79,6 +105,33 @@ async fn a_proxy_is_asked_in_place_of_the_server() {
     assert!(request.to_lowercase().contains("proxy-authorization: basic "), "{request}");
 }
 
+/// The environment belongs to the process, so a child has one of its own: this test again, which then only asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environment_names_the_proxy_and_whom_it_is_not_for() {
+    const BASE: &str = "AGENTEXEC_TEST_BASE_URL";
+    if let Ok(base) = std::env::var(BASE) {
+        let transport = Transport::builder(base).proxy_from_env().build().unwrap();
+        transport.send(Request::post("ask", "{}")).await.unwrap();
+        return;
+    }
+    let proxy = Server::always(vec![json("{}")]).await;
+    let direct = Server::always(vec![json("{}")]).await;
+    for (base, expected) in [("http://model.test/v1", (1, 0)), (direct.url.as_str(), (1, 1))] {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child
+            .args(["--exact", "replies::the_environment_names_the_proxy_and_whom_it_is_not_for"])
+            .env_remove("http_proxy")
+            .env_remove("no_proxy")
+            .env(BASE, base)
+            .env("HTTP_PROXY", &proxy.url)
+            .env("NO_PROXY", "127.0.0.1");
+        let output = tokio::task::spawn_blocking(move || child.output()).await.unwrap().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!((proxy.requests().len(), direct.requests().len()), expected, "{base}");
+    }
+    assert!(proxy.requests()[0].starts_with("POST http://model.test/v1/ask HTTP/1.1\r\n"));
+}
+
 #[tokio::test]
 async fn a_reply_has_status_request_id_and_headers() {
     let openai = Server::always(vec![send(
@@ -93,6 +146,30 @@ async fn a_reply_has_status_request_id_and_headers() {
     let reply = ask(&anthropic.await.transport()).await.unwrap();
     assert_eq!(reply.request_id(), Some("req_b"));
     assert_eq!(json_of(reply).request_id(), Some("req_b"));
+}
+
+#[tokio::test]
+async fn an_empty_request_id_hides_no_other() {
+    let head = "HTTP/1.1 200 OK\r\nX-Request-Id:\r\nRequest-Id: req_b\r\nContent-Length: 2\r\n\r\n{}";
+    let server = Server::always(vec![send(head)]).await;
+    assert_eq!(ask(&server.transport()).await.unwrap().request_id(), Some("req_b"));
+    let head = "HTTP/1.1 200 OK\r\nX-Request-Id:\r\nContent-Length: 2\r\n\r\n{}";
+    let server = Server::always(vec![send(head)]).await;
+    assert_eq!(ask(&server.transport()).await.unwrap().request_id(), None);
+}
+
+#[tokio::test]
+async fn json_is_read_without_its_byte_order_mark() {
+    let server = Server::always(vec![json("\u{feff}{\"n\":1}")]).await;
+    let body = json_of(ask(&server.transport()).await.unwrap());
+    assert_eq!(body.json::<Value>().unwrap(), value!({"n": 1}));
+
+    let error = "\u{feff}{\"error\":{\"message\":\"no\",\"type\":\"authentication_error\"}}";
+    for status in ["200 OK", "401 Unauthorized"] {
+        let server = Server::always(vec![answer(status, "application/json", error)]).await;
+        let error = ask(&server.transport()).await.unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ModelErrorKind::Authentication, "Test: no"), "{status}");
+    }
 }
 
 #[tokio::test]

@@ -86,12 +86,58 @@ async fn an_account_without_quota_is_not_asked_again() {
     for body in [
         r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#,
         r#"{"error":{"message":"You exceeded your current quota, please check your plan","code":null}}"#,
+        r#"{"error":{"message":"No quota. Retry in 2s.","type":"insufficient_quota","code":"insufficient_quota"}}"#,
     ] {
         let server = Server::always(vec![refusal("429 Too Many", "x-should-retry: true\r\n", body)]).await;
         let error = ask(&server.transport()).await.unwrap_err();
         assert_eq!((error.kind(), error.is_retryable()), (ModelErrorKind::QuotaExceeded, false));
         assert_eq!(server.requests().len(), 1);
     }
+}
+
+/// A limit per minute, in the words that OpenAI has for an account: Gemini's own form, and what a gateway makes of it.
+#[tokio::test]
+async fn a_quota_that_comes_back_is_waited_for() {
+    let details = r#"[{"@type":"type.googleapis.com/google.rpc.Help"},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"0.002s"}]"#;
+    let said = "You exceeded your current quota, please check your plan.";
+    for body in [
+        format!(
+            r#"[{{"error":{{"code":429,"message":"{said}","status":"RESOURCE_EXHAUSTED","details":{details}}}}}]"#
+        ),
+        format!(
+            r#"{{"error":{{"code":429,"message":"{said}\nPlease retry in 2.0ms.","status":"RESOURCE_EXHAUSTED"}}}}"#
+        ),
+        format!(
+            r#"{{"error":{{"message":"{said} Please retry in 0.002s.","type":"throttling_error","code":"429"}}}}"#
+        ),
+        format!(r#"{{"error":"{said} Please retry in 0.002s."}}"#),
+    ] {
+        let server = Server::always(vec![refusal("429 Too Many", "", &body)]).await;
+        let error = ask(&server.transport()).await.unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ModelErrorKind::RateLimited, true), "{body}");
+        assert_eq!(error.retry_after(), Some(Duration::from_millis(2)), "{body}");
+        assert_eq!(server.requests().len(), 3, "{body}");
+    }
+    let long = r#"{"error":{"code":429,"message":"slow","details":[{"retryDelay":"3600s"}]}}"#;
+    let server = Server::always(vec![refusal("429 Too Many", "", long)]).await;
+    let error = ask(&server.transport()).await.unwrap_err();
+    assert_eq!((error.retry_after(), server.requests().len()), (Some(Duration::from_secs(3600)), 1));
+    let server = Server::always(vec![refusal("429 Too Many", "retry-after-ms: 1\r\n", long)]).await;
+    let error = ask(&server.transport()).await.unwrap_err();
+    assert_eq!((error.retry_after(), server.requests().len()), (Some(Duration::from_millis(1)), 3));
+}
+
+#[tokio::test]
+async fn a_wait_that_is_given_up_goes_on() {
+    let busy = refusal("503 Busy", "retry-after: 100\r\n", "");
+    let server = Server::start(vec![vec![busy], vec![json("1")]]).await;
+    let mut sending = server.transport().sending(Request::post("ask", "{}")).unwrap();
+    assert!(matches!(sending.next().await.unwrap(), Sent::Retrying(_)));
+    for _ in 0..2 {
+        let early = tokio::time::timeout(Duration::from_millis(50), sending.next()).await;
+        assert!(early.is_err(), "the wait is not over: {early:?}");
+    }
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]

@@ -13,8 +13,9 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::support::{ask, json_of};
 
-/// Serves `{}` over TLS. Returns the address, and the authority's certificate as PEM.
-async fn serve() -> (String, String) {
+/// What a server on loopback needs to speak TLS, and the authority's certificate as PEM. The server speaks the first of
+/// these protocols that the client does too.
+pub(crate) fn acceptor(protocols: &[&[u8]]) -> (TlsAcceptor, String) {
     let authority_key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -23,12 +24,17 @@ async fn serve() -> (String, String) {
     let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
     let certificate = params.signed_by(&key, &Issuer::new(authority, authority_key)).unwrap();
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let config = ServerConfig::builder()
+    let mut config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    (TlsAcceptor::from(Arc::new(config)), root)
+}
 
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+/// Serves `{}` over TLS. Returns the address, and the authority's certificate as PEM.
+async fn serve() -> (String, String) {
+    let (acceptor, root) = acceptor(&[]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {
