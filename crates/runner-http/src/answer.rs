@@ -46,10 +46,15 @@ pub(crate) fn foreign(head: &Head, body: &[u8]) -> ModelError {
         return page(head, ModelErrorKind::Protocol, &text);
     }
     let origin = &head.origin;
-    let what = if text.trim().is_empty() { "an empty body" } else { "neither JSON nor an event stream" };
+    // An answer that broke off behind its head looks the same as an empty one.
+    let (kind, what) = if text.trim().is_empty() {
+        (ModelErrorKind::StreamCut, "an empty body")
+    } else {
+        (ModelErrorKind::Protocol, "neither JSON nor an event stream")
+    };
     let message =
         format!("{}: the answer is {what}: is {} the right base URL?", origin.provider, origin.base);
-    ModelError::new(ModelErrorKind::Protocol, message).with_body(excerpt(&text))
+    ModelError::new(kind, message).with_body(excerpt(&text))
 }
 
 fn page(head: &Head, kind: ModelErrorKind, text: &str) -> ModelError {
