@@ -1,8 +1,6 @@
 //! The line that is printed.
 
-use agentexec::agent::{
-    AgentError, AgentErrorKind, AgentRun, Finish, ModelError, ModelErrorKind, SchemaError,
-};
+use agentexec::agent::{AgentError, AgentErrorKind, AgentRun, ModelError, ModelErrorKind, SchemaError};
 use agentexec::runner::{RunError, Usage};
 use serde::Serialize;
 
@@ -11,7 +9,7 @@ use serde::Serialize;
 pub(crate) struct Report {
     /// The answer; beside an error the text that there was all the same.
     final_text: String,
-    /// How it ended: `final`, `max_turns`, `truncated`; null when it ended in an error.
+    /// How it ended: `final`, or null beside an error.
     stop: Option<&'static str>,
     error: Option<Failure>,
     /// The tools that were carried out, in the order in which they began.
@@ -46,19 +44,8 @@ impl Report {
     pub(crate) fn of_run(outcome: Result<AgentRun, RunError<AgentError>>, tools_run: Vec<String>) -> Self {
         let error = match outcome {
             Ok(run) => {
-                let stop = match run.finish {
-                    Finish::MaxTurns => "max_turns",
-                    Finish::Truncated => "truncated",
-                    _ => "final",
-                };
-                let usage = tokens(run.usage());
-                return Self {
-                    final_text: run.output,
-                    stop: Some(stop),
-                    tools_run,
-                    usage,
-                    ..Self::default()
-                };
+                let (stop, usage) = (Some("final"), tokens(run.usage()));
+                return Self { final_text: run.output, stop, tools_run, usage, ..Self::default() };
             }
             Err(error) => error,
         };

@@ -51,11 +51,14 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Reads an error body. One that is no JSON is its own message.
+    /// Reads an error body. LiteLLM has its JSON in an event where a stream was asked for. One that is no JSON is its own
+    /// message.
     pub(crate) fn read(body: &str) -> Self {
-        match serde_json::from_str(body.trim_start_matches('\u{feff}')) {
-            Ok(value) => Self::of(&value),
-            Err(_) => Self { message: Some(body.to_owned()), ..Self::default() },
+        let json = |text: &str| serde_json::from_str(text).ok();
+        let event = || body.lines().find_map(|line| line.strip_prefix("data:")).and_then(json);
+        match json(body.trim_start_matches('\u{feff}')).or_else(event) {
+            Some(value) => Self::of(&value),
+            None => Self { message: Some(body.to_owned()), ..Self::default() },
         }
     }
 

@@ -64,6 +64,14 @@ const SHAPES: &[Row] = &[
     ),
     (403, r#"{"message":"Forbidden"}"#, PermissionDenied, "Test: Forbidden", None),
     (400, r#"{"error":null,"message":"a\n  b\u0000"}"#, InvalidRequest, "Test: a b", None),
+    // An event, where a stream was asked for.
+    (
+        500,
+        "data: {\"error\": {\"message\": \"It broke\", \"type\": \"internal_server_error\", \"code\": \"500\"}}\n\ndata: [DONE]\n\n",
+        Server,
+        "Test: It broke",
+        Some("500"),
+    ),
     // No JSON.
     (500, "upstream connect error", Server, "Test: upstream connect error", None),
     (500, r#"{"error":{"message":"cut of"#, Server, r#"Test: {"error":{"message":"cut of"#, None),
