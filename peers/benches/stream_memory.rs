@@ -39,11 +39,14 @@ const MB: usize = 1_000_000;
 /// Reads a stream of about `size` bytes between its first delta and its end, made of `filler`; the most that it kept,
 /// and the length of the answer.
 fn most_kept(protocol: Protocol, filler: &str, size: usize) -> (usize, usize) {
-    let filler = filler.repeat((16 << 10) / filler.len() + 1);
-    let (beginning, end) = (protocol.beginning(), protocol.end(1));
+    let at_once = (16 << 10) / filler.len() + 1;
+    let (times, is_text) = (size.div_ceil(at_once * filler.len()), filler == protocol.delta(0));
+    let filler = filler.repeat(at_once);
+    let (beginning, end) =
+        (protocol.beginning(), protocol.end(if is_text { 1 + times * at_once } else { 1 }));
     let url = serve(Arc::new(move |write| {
         write(beginning.as_bytes());
-        (0..size.div_ceil(filler.len())).for_each(|_| write(filler.as_bytes()));
+        (0..times).for_each(|_| write(filler.as_bytes()));
         write(end.as_bytes());
     }));
     let model = protocol.model(&url);

@@ -32,8 +32,9 @@ pub(crate) fn run(workspace: &Workspace, args: &[&str]) -> Result<()> {
     redis::ensure()?;
     Cmd::cargo(with(line, args)).run()?;
     let folder = workspace.target.join("peers");
-    let line = ["bench", "--locked", "--manifest-path", PEERS, "--target-dir", text(&folder)?, "--benches"];
-    Cmd::cargo(with(line.to_vec(), args)).run()
+    let line = vec!["bench", "--locked", "--manifest-path", PEERS, "--benches"];
+    // By the environment, since criterion keeps its records there too.
+    Cmd::cargo(with(line, args)).env("CARGO_TARGET_DIR", text(&folder)?).run()
 }
 
 fn with<'a>(mut line: Vec<&'a str>, args: &[&'a str]) -> Vec<&'a str> {
