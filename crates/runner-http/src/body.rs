@@ -18,6 +18,9 @@ const BEGINNING_WAIT: Duration = Duration::from_secs(10);
 /// How long the end of a finished stream is waited for.
 const DRAIN_WAIT: Duration = Duration::from_millis(50);
 
+/// The longest silence behind an answer to which a server may still add something.
+const EPILOGUE_WAIT: Duration = Duration::from_secs(2);
+
 /// How many bytes behind the end of a stream are read and thrown away.
 const DRAIN_LIMIT: usize = 16 << 10;
 
@@ -124,6 +127,12 @@ impl Body {
                 None => return Ok(None),
             }
         }
+    }
+
+    /// From here on a silence of [`EPILOGUE_WAIT`] is too long.
+    pub(crate) fn hurry(&mut self) {
+        let silence = &mut self.deadlines.timeouts.between_bytes;
+        *silence = EPILOGUE_WAIT.min(*silence);
     }
 
     async fn wait(&mut self) -> Result<reqwest::Result<Option<Bytes>>, ModelError> {

@@ -48,7 +48,8 @@ pub struct Timeouts {
     /// Default: [`DEFAULT_FIRST_BYTE_TIMEOUT`].
     pub first_byte: Duration,
     /// The longest silence inside the body; comments and pings count as bytes, and time in which nobody asks for
-    /// the next event does not count. Default: [`DEFAULT_BETWEEN_BYTES_TIMEOUT`].
+    /// the next event does not count. Behind a whole answer to which a server may still add its usage, at most 2 s
+    /// ([`EventStream::hurry`](crate::EventStream::hurry)). Default: [`DEFAULT_BETWEEN_BYTES_TIMEOUT`].
     pub between_bytes: Duration,
     /// From the call until the last byte of the body, with all tries and the waits between them. Default: none.
     pub request: Option<Duration>,

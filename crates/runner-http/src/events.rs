@@ -146,6 +146,14 @@ impl EventStream {
         None
     }
 
+    /// From here on a silence of 2 seconds is a timeout: the answer is whole, and only what a server may add to it, its
+    /// usage for example, is waited for. Some servers neither add anything nor end the stream.
+    pub fn hurry(&mut self) {
+        if let Some(body) = &mut self.body {
+            body.hurry();
+        }
+    }
+
     /// Whether `[DONE]` came. In Chat Completions it ends a response of which the server did not say why it
     /// stopped; in other protocols it means nothing.
     #[must_use]

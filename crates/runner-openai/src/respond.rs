@@ -197,6 +197,9 @@ async fn read<F: Fold>(
 ) -> Result<Phase<F>, ModelError> {
     let Reading { events, fold } = &mut *reading;
     while told.is_empty() && fold.wants_more() {
+        if fold.has_ended() {
+            events.hurry();
+        }
         let read = match events.next_or_heartbeat().await {
             Ok(Some(Heard::Event(event))) => take_in(&mut **fold, &event, told),
             Ok(Some(_)) => {

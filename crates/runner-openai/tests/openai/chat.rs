@@ -167,6 +167,12 @@ async fn done_ends_a_stream_that_gives_no_reason_and_its_absence_cuts_it() {
 
 /// A server that sends this body in one HTTP chunk and then closes the connection without ending it.
 async fn breaking(events: &'static str) -> OpenAi {
+    unending(events, false).await
+}
+
+/// A server that sends this body in one HTTP chunk and does not end it: it closes the connection, or stays silent until
+/// the client goes.
+async fn unending(events: &'static str, stays: bool) -> OpenAi {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -176,8 +182,23 @@ async fn breaking(events: &'static str) -> OpenAi {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
         let body = format!("{head}{:x}\r\n{events}\r\n", events.len());
         socket.write_all(body.as_bytes()).await.unwrap();
+        if stays {
+            let _ = socket.read(&mut request).await;
+        }
     });
     OpenAi::at(format!("http://{address}"))
+}
+
+/// Within the 2 seconds that the usage is waited for; a silence may last 10 minutes.
+#[tokio::test]
+async fn a_server_that_does_not_end_a_whole_answer_is_not_waited_for() {
+    let whole = "data: {\"choices\": [{\"delta\": {\"content\": \"Hi\"}, \"finish_reason\": \"stop\"}]}\n\n";
+    let model = unending(whole, true).await.chat().unwrap();
+    let transcript = Transcript::from_user("Hi");
+    let answer =
+        tokio::time::timeout(std::time::Duration::from_secs(60), ask(&model, &transcript, &[])).await;
+    let (_, response) = answer.expect("an answer").unwrap();
+    assert_eq!(response.items, [Item::assistant("Hi")]);
 }
 
 #[tokio::test]
