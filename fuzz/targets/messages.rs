@@ -1,27 +1,18 @@
 //! Anthropic Messages: any stream, and any body, is folded to a response or an error.
 #![no_main]
 
-use agentexec_agent_core::model::{ModelError, ModelErrorKind};
 use agentexec_fuzz::folded;
-use agentexec_runner_claude::fold::{Fold, Folded};
+use agentexec_runner_claude::MessagesFold;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     folded(input, |data| {
-        let (mut fold, mut events) = (Fold::new(), Vec::new());
-        for data in data {
-            match fold.push(data)? {
-                Folded::Event(event) => events.push(event),
-                Folded::Done(rest) => {
-                    events.extend(rest);
-                    return Ok((events, fold.finish()));
-                }
-                _ => {}
-            }
-        }
-        Err(ModelError::new(ModelErrorKind::StreamCut, "no end"))
+        let (mut fold, mut events) = (MessagesFold::new("fuzz"), Vec::new());
+        data.iter().try_for_each(|data| fold.push(data, &mut events))?;
+        Ok((events, fold.finish()?))
     });
-    if let Ok((_, fold)) = Fold::whole(input) {
-        let _ = fold.finish();
+    let mut fold = MessagesFold::new("fuzz");
+    if fold.push_body(input, &mut Vec::new()).is_ok() {
+        fold.finish().expect("a whole body is a response");
     }
 });

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use agentexec_agent_core::model::ModelResponse;
-use agentexec_runner_claude::fold::{Fold, Folded};
+use agentexec_runner_claude::MessagesFold;
 use agentexec_runner_http::SseDecoder;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -45,25 +45,25 @@ fn sse(events: &[String]) -> String {
 }
 
 fn decode_and_fold(stream: &[u8]) -> ModelResponse {
-    let (mut decoder, mut fold) = (SseDecoder::new(), Fold::new());
+    let (mut decoder, mut fold) = (SseDecoder::new(), MessagesFold::new("bench"));
+    let mut said = Vec::new();
     for chunk in stream.chunks(CHUNK) {
         let mut rest = chunk;
         while let Some(event) = decoder.decode(&mut rest).unwrap() {
-            match fold.push(event.data).unwrap() {
-                Folded::Done(_) => return fold.finish(),
-                folded => drop(black_box(folded)),
-            }
+            fold.push(event.data, &mut said).unwrap();
+            black_box(&mut said).clear();
         }
     }
-    unreachable!("the stream has a terminal event")
+    fold.finish().unwrap()
 }
 
 fn fold(events: &[String]) -> ModelResponse {
-    let mut fold = Fold::new();
+    let (mut fold, mut said) = (MessagesFold::new("bench"), Vec::new());
     for event in events {
-        black_box(fold.push(event).unwrap());
+        fold.push(event, &mut said).unwrap();
+        black_box(&mut said).clear();
     }
-    fold.finish()
+    fold.finish().unwrap()
 }
 
 fn benchmark(criterion: &mut Criterion) {

@@ -3,11 +3,13 @@
 //! The block keeps the form in which it came, every field of it, since it goes back to the provider with the
 //! next request. Only the fields that grow are taken out meanwhile.
 
-use agentexec_agent_core::model::{ModelError, ModelEvent};
+use std::mem;
+
+use agentexec_agent_core::model::ModelEvent;
 use agentexec_agent_core::transcript::{AssistantItem, Item, Raw, ReasoningItem, ToolCall};
+use agentexec_runner_http::FoldError;
 use serde_json::{Map, Value};
 
-use crate::fold::protocol;
 use crate::wire::Delta;
 
 /// The key under which arguments that are no JSON object go back to the model. The documentation of streamed
@@ -15,13 +17,12 @@ use crate::wire::Delta;
 const INVALID_JSON: &str = "INVALID_JSON";
 
 /// A content block.
-#[derive(Debug)]
 pub(crate) struct Block {
     raw: Map<String, Value>,
     kind: Kind,
+    has_ended: bool,
 }
 
-#[derive(Debug)]
 enum Kind {
     Text(String),
     Thinking(String),
@@ -39,7 +40,7 @@ enum Kind {
 
 impl Block {
     /// Opens a block in the form it came in, with what there is to show of it already.
-    pub(crate) fn start(mut raw: Map<String, Value>) -> Result<(Self, Option<ModelEvent>), ModelError> {
+    pub(crate) fn start(mut raw: Map<String, Value>) -> Result<(Self, Option<ModelEvent>), FoldError> {
         let kind = match raw.get("type").and_then(Value::as_str) {
             Some("text") => Kind::Text(take_string(&mut raw, "text")),
             Some("thinking") => Kind::Thinking(take_string(&mut raw, "thinking")),
@@ -59,7 +60,7 @@ impl Block {
             }
             Kind::RedactedThinking | Kind::Other { .. } => None,
         };
-        Ok((Self { raw, kind }, event))
+        Ok((Self { raw, kind, has_ended: false }, event))
     }
 
     /// Adds a delta. One that does not belong to this kind of block, or of a kind that nobody here knows, changes
@@ -98,6 +99,9 @@ impl Block {
 
     /// The block is complete. A tool call whose input came with its start, in one piece, shows it now.
     pub(crate) fn stop(&mut self) -> Option<ModelEvent> {
+        if mem::replace(&mut self.has_ended, true) {
+            return None;
+        }
         let Kind::ToolUse { id, json, .. } = &mut self.kind else { return None };
         if !json.trim().is_empty() {
             return None;
@@ -110,7 +114,7 @@ impl Block {
     pub(crate) fn into_item(mut self, origin: &str) -> Item {
         // Its end may not have come.
         self.stop();
-        let Self { mut raw, kind } = self;
+        let Self { mut raw, kind, .. } = self;
         let own = |raw| Raw::new(origin, Value::Object(raw));
         match kind {
             Kind::Text(text) => {
@@ -181,8 +185,8 @@ fn take_string(raw: &mut Map<String, Value>, field: &str) -> String {
     }
 }
 
-fn required(raw: &Map<String, Value>, field: &str) -> Result<String, ModelError> {
+fn required(raw: &Map<String, Value>, field: &str) -> Result<String, FoldError> {
     let text = raw.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
     text.map(str::to_owned)
-        .ok_or_else(|| protocol(format!("Anthropic sent a `tool_use` block without its `{field}`")))
+        .ok_or_else(|| FoldError::unreadable(format!("a `tool_use` block comes without its `{field}`")))
 }

@@ -12,6 +12,7 @@ use agentexec_agent_core::model::{ModelError, ModelErrorKind};
 use agentexec_agent_core::transcript::{
     AssistantItem, Item, Part, Raw, ReasoningItem, ToolCall, ToolOutputItem, UserItem,
 };
+use agentexec_runner_http::leaves_thoughts_behind;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -28,9 +29,6 @@ const CONTINUE: &str = "Continue.";
 /// the one before, which this turn reads. The server looks back 20 blocks from a breakpoint for what it has
 /// stored, and a turn with many parallel calls is longer than that.
 const MARKED_MESSAGES: usize = 2;
-
-/// The note that stands in a transcript where the model was asked without its earlier thoughts.
-const LEFT_BEHIND: &str = "thoughts_left_behind";
 
 /// The note that stands in a transcript where the server paused a turn.
 const PAUSED: &str = "paused";
@@ -71,7 +69,7 @@ pub(crate) fn conversation<'a>(
     origin: &'a str,
     with_thoughts: bool,
 ) -> Result<Conversation<'a>, ModelError> {
-    let known = items.iter().rposition(|item| is_left_behind(item, origin)).unwrap_or(0);
+    let known = items.iter().rposition(|item| leaves_thoughts_behind(item, origin)).unwrap_or(0);
     let mut writer = Writer::new(origin);
     for (place, item) in items.iter().enumerate() {
         writer.with_thoughts = with_thoughts && place >= known;
@@ -101,16 +99,6 @@ impl<'a> Message<'a> {
     fn of_user(said: &'a str) -> Self {
         Self { role: Role::User, content: vec![Block::Own(Own::text(said))] }
     }
-}
-
-/// An item for the beginning of an answer that the model gave without its earlier thoughts: they stay behind from then
-/// on, so that what it thinks next can go back to it.
-pub(crate) fn left_behind(origin: &str) -> Item {
-    Item::Opaque(Raw::note(origin, LEFT_BEHIND.into()))
-}
-
-fn is_left_behind(item: &Item, origin: &str) -> bool {
-    matches!(item, Item::Opaque(raw) if raw.note_of(origin).is_some_and(|note| note == LEFT_BEHIND))
 }
 
 /// An item for the end of an answer that the server paused. What it holds may look like a finished one, so nothing else

@@ -5,12 +5,7 @@
 //! and the client remembers that for the model: its clones too, until the program ends. What a refusal must say to
 //! count is in [`refusal`](crate::refusal).
 
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// The most models of which a client remembers what they do not know. Beyond them each request finds it out anew.
-pub const MAX_REMEMBERED_MODELS: usize = 256;
+use agentexec_runner_http::OptionalFeature;
 
 /// A part of a request that not every server and not every model knows.
 ///
@@ -38,10 +33,9 @@ pub enum Feature {
     UndeclaredCalls,
 }
 
-impl Feature {
-    /// Each, in the order in which refusals are compared with them: of two that fit, the first is given up, and the
-    /// server complains again if it was the other.
-    const ALL: [Self; 7] = [
+impl OptionalFeature for Feature {
+    /// Of two that fit a refusal the first is given up, and the server complains again if it was the other.
+    const ALL: &'static [Self] = &[
         Self::EchoedReasoning,
         Self::PromptCache,
         Self::StrictTools,
@@ -53,109 +47,4 @@ impl Feature {
 }
 
 /// A set of features.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Features(u8);
-
-impl Features {
-    pub(crate) fn with(self, feature: Feature) -> Self {
-        Self(self.0 | 1 << feature as u8)
-    }
-
-    pub(crate) fn with_if(self, holds: bool, feature: Feature) -> Self {
-        if holds { self.with(feature) } else { self }
-    }
-
-    pub(crate) fn without(self, feature: Feature) -> Self {
-        Self(self.0 & !(1 << feature as u8))
-    }
-
-    pub(crate) fn and(self, more: Self) -> Self {
-        Self(self.0 | more.0)
-    }
-
-    pub(crate) fn has(self, feature: Feature) -> bool {
-        self.0 & 1 << feature as u8 != 0
-    }
-
-    pub(crate) fn iter(self) -> impl Iterator<Item = Feature> {
-        Feature::ALL.into_iter().filter(move |feature| self.has(*feature))
-    }
-}
-
-impl fmt::Debug for Features {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter()).finish()
-    }
-}
-
-impl FromIterator<Feature> for Features {
-    fn from_iter<I: IntoIterator<Item = Feature>>(features: I) -> Self {
-        features.into_iter().fold(Self::default(), Self::with)
-    }
-}
-
-/// What a client has found out about the models that it asks. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Learned(Arc<Mutex<HashMap<String, Features>>>);
-
-impl Learned {
-    /// What this model is to be asked without.
-    pub(crate) fn of(&self, model: &str) -> Features {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(model).copied().unwrap_or_default()
-    }
-
-    /// Remembers that this model is to be asked without these.
-    pub(crate) fn learn(&self, model: &str, without: Features) {
-        let without = without.without(Feature::EchoedReasoning);
-        if without == Features::default() {
-            return;
-        }
-        let mut learned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = learned.get_mut(model) {
-            *known = known.and(without);
-        } else if learned.len() < MAX_REMEMBERED_MODELS {
-            learned.insert(model.to_owned(), without);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_set_holds_what_was_put_in() {
-        let set: Features = [Feature::Thinking, Feature::PromptCache].into_iter().collect();
-        assert!(set.has(Feature::Thinking) && !set.has(Feature::StrictTools));
-        assert_eq!(format!("{set:?}"), "{PromptCache, Thinking}");
-        assert_eq!(set.without(Feature::Thinking).with_if(false, Feature::StrictTools).iter().count(), 1);
-        assert_eq!(Feature::ALL.into_iter().collect::<Features>().iter().count(), Feature::ALL.len());
-    }
-
-    #[test]
-    fn what_is_learned_of_a_model_is_shared_by_clones_and_is_not_held_against_others() {
-        let learned = Learned::default();
-        learned.clone().learn("small", Features::default().with(Feature::StrictTools));
-        learned.clone().learn("small", Features::default().with(Feature::PromptCache));
-        assert_eq!(learned.of("small").iter().count(), 2);
-        assert_eq!(learned.of("large"), Features::default());
-    }
-
-    #[test]
-    fn thoughts_that_were_refused_say_nothing_of_the_next_conversation() {
-        let learned = Learned::default();
-        learned.learn("small", [Feature::EchoedReasoning, Feature::StrictTools].into_iter().collect());
-        assert_eq!(learned.of("small"), Features::default().with(Feature::StrictTools));
-    }
-
-    #[test]
-    fn only_so_many_models_are_remembered() {
-        let learned = Learned::default();
-        let strict = Features::default().with(Feature::StrictTools);
-        for model in 0..=MAX_REMEMBERED_MODELS {
-            learned.learn(&model.to_string(), strict);
-        }
-        assert_eq!(learned.of("0"), strict);
-        assert_eq!(learned.of(&MAX_REMEMBERED_MODELS.to_string()), Features::default());
-    }
-}
+pub(crate) type Features = agentexec_runner_http::Features<Feature>;

@@ -1,63 +1,51 @@
-//! Folds the events of a stream, or one whole body, into a [`ModelResponse`]. It does no IO.
-//!
-//! Each event is pushed as the JSON text it came as. What a consumer may show at once comes back as a
-//! [`ModelEvent`]; everything else is kept until [`Fold::finish`]. A body that was not streamed goes through the
-//! same handling block by block ([`Fold::whole`]), so both ways end in the same response.
-//!
-//! ```
-//! use agentexec_runner_claude::fold::{Fold, Folded};
-//!
-//! let mut fold = Fold::new();
-//! fold.push(r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#)?;
-//! fold.push(r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello"}}"#)?;
-//! fold.push(r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#)?;
-//! assert_eq!(fold.push(r#"{"type":"message_stop"}"#)?, Folded::Done(vec![]));
-//! assert_eq!(fold.finish().usage.output_tokens, 1);
-//! # Ok::<(), agentexec_agent_core::model::ModelError>(())
-//! ```
+//! Folding an Anthropic Messages answer, streamed or whole, into events and one response. No IO.
 //!
 //! Source of the rules: <https://platform.claude.com/docs/en/build-with-claude/streaming>.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::mem;
 use std::sync::Arc;
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse, StopReason};
 use agentexec_agent_core::transcript::Item;
 use agentexec_runner_core::Usage;
-use agentexec_runner_http::{ResponseBudget, error_from_value};
+use agentexec_runner_http::{Fold, FoldError, Progress, ResponseBudget, thoughts_left_behind};
 use serde_json::{Map, Value};
 
 use crate::block::Block;
+use crate::conversation::paused;
 use crate::wire::{Counts, Delta, Event, Message, StopDetails};
-use crate::{PROTOCOL, conversation};
 
-/// What one event came to.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Folded {
-    /// Nothing to show: a part of a block, a ping, or an event of a kind that nobody here knows.
-    Quiet,
-    /// Something that the model said.
-    Event(ModelEvent),
-    /// The event is an error of the provider. The message does not go on.
-    Failed,
-    /// The terminal event, with what there is to show yet: content that came with the start of the message and not
-    /// again. [`Fold::finish`] gives the response.
-    Done(Vec<ModelEvent>),
-}
+/// The most content blocks of one response. A model that has more to say is out of control.
+pub const MAX_CONTENT_BLOCKS: usize = 4096;
 
-impl From<Option<ModelEvent>> for Folded {
-    fn from(event: Option<ModelEvent>) -> Self {
-        event.map_or(Self::Quiet, Self::Event)
-    }
-}
-
-/// The message so far.
+/// Folds the events of one Messages stream, or one whole body, into [`ModelEvent`]s and, at the end, a
+/// [`ModelResponse`].
 ///
-/// It holds at most [`MAX_RESPONSE`](crate::MAX_RESPONSE) bytes of what the model said.
-#[derive(Debug)]
-pub struct Fold {
+/// It does no IO: feed it the `data` of each event in order. It holds at most [`MAX_RESPONSE`](crate::MAX_RESPONSE)
+/// bytes of what the model said. A body that was not streamed goes through the same handling block by block
+/// ([`push_body`](Self::push_body)), so both ways end in the same response.
+///
+/// ```
+/// use agentexec_agent_core::model::{ModelEvent, StopReason};
+/// use agentexec_runner_claude::MessagesFold;
+///
+/// let mut fold = MessagesFold::new("anthropic");
+/// let mut events = Vec::new();
+/// for data in [
+///     r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+///     r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello"}}"#,
+///     r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}"#,
+///     r#"{"type":"message_stop"}"#,
+/// ] {
+///     fold.push(data, &mut events)?;
+/// }
+/// assert_eq!(events, [ModelEvent::TextDelta("Hello".into())]);
+/// assert_eq!(fold.finish()?.stop, StopReason::EndTurn);
+/// # Ok::<(), agentexec_agent_core::model::ModelError>(())
+/// ```
+pub struct MessagesFold {
     /// What the items' own forms are marked with.
     origin: Arc<str>,
     blocks: Vec<Block>,
@@ -66,6 +54,9 @@ pub struct Fold {
     places: HashMap<u64, usize>,
     /// Whether anything of a message came.
     has_begun: bool,
+    has_ended: bool,
+    /// Whether the response is to leave a note that the model answered without its earlier thoughts.
+    leaves_thoughts: bool,
     /// The blocks that came with the start of the message, and have not come again.
     given: BTreeMap<u64, Map<String, Value>>,
     counts: Counts,
@@ -74,27 +65,18 @@ pub struct Fold {
     stop_details: Option<StopDetails>,
 }
 
-impl Default for Fold {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Fold {
-    /// An empty message. The items' own forms are marked with [`PROTOCOL`] alone.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::of(PROTOCOL.into())
-    }
-
-    /// An empty message of the server that `origin` names.
-    pub(crate) fn of(origin: Arc<str>) -> Self {
+impl MessagesFold {
+    /// An empty fold. `origin` is the name under which the items keep the form that only this server understands
+    /// (see [`Raw::protocol`](agentexec_agent_core::transcript::Raw::protocol)).
+    pub fn new(origin: impl Into<Arc<str>>) -> Self {
         Self {
-            origin,
+            origin: origin.into(),
             blocks: Vec::new(),
             budget: ResponseBudget::default(),
             places: HashMap::new(),
             has_begun: false,
+            has_ended: false,
+            leaves_thoughts: false,
             given: BTreeMap::new(),
             counts: Counts::default(),
             model: None,
@@ -103,15 +85,25 @@ impl Fold {
         }
     }
 
-    /// Adds one event of a stream, in the JSON it came as. It goes by its `type`; one without that reports an error or
-    /// says nothing.
+    /// Whether the response leaves a note that the model answered without its earlier thoughts.
+    pub(crate) fn leaving_thoughts(mut self, on: bool) -> Self {
+        self.leaves_thoughts = on;
+        self
+    }
+
+    /// Takes in the data of one event and appends what it brought to `events`. It goes by its `type`; one without that
+    /// reports an error or says nothing. What comes behind the terminal event is ignored.
     ///
     /// # Errors
-    /// [`ModelErrorKind::Protocol`] when a known event cannot be read or contradicts the ones before it, and
-    /// [`ModelErrorKind::LimitExceeded`] when the message is larger than [`MAX_RESPONSE`](crate::MAX_RESPONSE).
+    /// - An error that the server reports, in an `error` event or bare: its kind by its type.
+    /// - [`Protocol`](ModelErrorKind::Protocol): a known event cannot be read or contradicts the ones before it.
+    /// - [`StreamCut`](ModelErrorKind::StreamCut): the terminal event came, and no message before it.
+    /// - [`LimitExceeded`](ModelErrorKind::LimitExceeded): more than [`MAX_CONTENT_BLOCKS`] blocks, or more than
+    ///   [`MAX_RESPONSE`](crate::MAX_RESPONSE) bytes.
+    ///
     /// The message then cannot be completed.
-    pub fn push(&mut self, data: &str) -> Result<Folded, ModelError> {
-        self.push_named(None, data)
+    pub fn push(&mut self, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        self.push_named(None, data, events)
     }
 
     /// The same for an event that has a name, the value of its `event` field. What is called an error or a ping
@@ -119,74 +111,27 @@ impl Fold {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub fn push_named(&mut self, name: Option<&str>, data: &str) -> Result<Folded, ModelError> {
-        match name {
-            Some("error") => return Ok(Folded::Failed),
-            Some("ping") => return Ok(Folded::Quiet),
-            _ => {}
-        }
-        let Some(event) = Event::read(name, data).map_err(|error| unreadable("event", &error))? else {
-            return Ok(Folded::Quiet);
-        };
-        match event.kind.as_str() {
-            "content_block_delta" => {
-                self.budget.spend(event.delta.as_ref().map_or(0, |delta| delta.weight(data)))?;
-                let block = self.block(event.index)?;
-                Ok(event.delta.and_then(|delta| block.extend(delta)).into())
-            }
-            "content_block_start" => {
-                self.budget.spend(data.len())?;
-                self.start(event.index, event.content_block.unwrap_or_default())
-            }
-            // Of a block that is none there is nothing to end.
-            "content_block_stop" => Ok(self.block(event.index).ok().and_then(Block::stop).into()),
-            "message_start" => {
-                self.has_begun = true;
-                if let Some(mut message) = event.message {
-                    self.give(message.content.take().unwrap_or_default(), data)?;
-                    self.open(*message);
-                }
-                Ok(Folded::Quiet)
-            }
-            "message_delta" => {
-                self.close(event.delta.unwrap_or_default(), event.usage);
-                Ok(Folded::Quiet)
-            }
-            "message_stop" => self.end().map(Folded::Done),
-            "error" => Ok(Folded::Failed),
-            _ => Ok(Folded::Quiet),
-        }
+    pub fn push_named(
+        &mut self,
+        name: Option<&str>,
+        data: &str,
+        events: &mut Vec<ModelEvent>,
+    ) -> Result<(), ModelError> {
+        self.fold(name, data, events).map_err(ModelError::from)
     }
 
-    /// Reads a whole body: the events that a stream of it would have had, each block in one piece, and the
-    /// message, ready for [`Fold::finish`].
+    /// Takes in a whole body: the events are those that a stream of it would have had, each block in one piece.
     ///
     /// # Errors
-    /// [`ModelErrorKind::Protocol`] when the body is not a message, [`ModelErrorKind::StreamCut`] when it ends in the
-    /// middle of one, and the error that it reports, if it does.
-    pub fn whole(body: &[u8]) -> Result<(Vec<ModelEvent>, Self), ModelError> {
-        let reported = || error_from_value(&serde_json::from_slice(body).unwrap_or_default());
-        Self::new().read(body)?.ok_or_else(reported)
+    /// As [`push`](Self::push).
+    pub fn push_body(&mut self, body: &[u8], events: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        self.whole(body, events).map_err(ModelError::from)
     }
 
-    /// Reads a whole body into an empty message. `None` is one that reports an error.
-    pub(crate) fn read(mut self, body: &[u8]) -> Result<Option<(Vec<ModelEvent>, Self)>, ModelError> {
-        let mut message: Message = serde_json::from_slice(body).map_err(|error| match error.is_eof() {
-            true => ModelError::new(
-                ModelErrorKind::StreamCut,
-                "Anthropic: the answer ended before it was complete",
-            ),
-            false => unreadable("answer", &error),
-        })?;
-        if message.error.is_some() {
-            return Ok(None);
-        }
-        let Some(content) = message.content.take() else {
-            return Err(protocol("Anthropic sent an answer that is not a message: it has no `content`"));
-        };
-        let events = self.take((0..).zip(content))?;
-        self.open(message);
-        Ok(Some((events, self)))
+    /// Whether the terminal event came.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     /// The response: every block as an item in the order in which it began, with its own form. Behind those of a turn
@@ -194,62 +139,105 @@ impl Fold {
     ///
     /// What is missing is made up for: a message without a stop reason ended its turn, or asks for tools when it
     /// has tool calls.
-    #[must_use]
-    pub fn finish(self) -> ModelResponse {
-        let mut items: Vec<Item> =
-            self.blocks.into_iter().map(|block| block.into_item(&self.origin)).collect();
+    ///
+    /// # Errors
+    /// [`StreamCut`](ModelErrorKind::StreamCut): the terminal event did not come.
+    pub fn finish(self) -> Result<ModelResponse, ModelError> {
+        if !self.has_ended {
+            let message = "the stream ended before the message did: no message_stop came";
+            return Err(ModelError::new(ModelErrorKind::StreamCut, message));
+        }
+        let note = self.leaves_thoughts.then(|| thoughts_left_behind(&self.origin));
+        let blocks = self.blocks.into_iter().map(|block| block.into_item(&self.origin));
+        let mut items: Vec<Item> = note.into_iter().chain(blocks).collect();
         let stop = stop_reason(self.stop_reason, self.stop_details, &items);
         if stop == StopReason::Pause {
-            items.push(conversation::paused(&self.origin));
+            items.push(paused(&self.origin));
         }
         let mut response = ModelResponse::new(items, stop);
         response.usage = usage(self.counts);
         response.model = self.model;
-        response
+        Ok(response)
+    }
+
+    /// Takes in an event that can be read.
+    fn event(&mut self, event: Event<'_>, data: &str, told: &mut Vec<ModelEvent>) -> Result<(), FoldError> {
+        match event.kind.as_str() {
+            "content_block_delta" => {
+                self.budget.spend(event.delta.as_ref().map_or(0, |delta| delta.weight(data)))?;
+                let block = self.block(event.index)?;
+                told.extend(event.delta.and_then(|delta| block.extend(delta)));
+            }
+            "content_block_start" => {
+                self.budget.spend(data.len())?;
+                told.extend(self.start(event.index, event.content_block.unwrap_or_default())?);
+            }
+            // Of a block that is none there is nothing to end.
+            "content_block_stop" => told.extend(self.block(event.index).ok().and_then(Block::stop)),
+            "message_start" => {
+                self.has_begun = true;
+                if let Some(mut message) = event.message {
+                    self.give(message.content.take().unwrap_or_default(), data)?;
+                    self.open(*message);
+                }
+            }
+            "message_delta" => self.close_with(event.delta.unwrap_or_default(), event.usage),
+            "message_stop" => self.end(told)?,
+            "error" => return Err(FoldError::reported(data)),
+            // A whole message, as the only event of a stream.
+            "message" => self.whole(data.as_bytes(), told)?,
+            _ => {}
+        }
+        Ok(())
     }
 
     /// The newest block with this index. Without an index it is the newest of all.
-    fn block(&mut self, index: Option<u64>) -> Result<&mut Block, ModelError> {
+    fn block(&mut self, index: Option<u64>) -> Result<&mut Block, FoldError> {
         let place = match index {
             Some(index) => self.places.get(&index).copied(),
             None => self.blocks.len().checked_sub(1),
         };
         place.and_then(|place| self.blocks.get_mut(place)).ok_or_else(|| {
             let index = index.map_or_else(String::new, |index| format!(" {index}"));
-            protocol(format!("Anthropic sent an event for content block{index}, which was never opened"))
+            FoldError::unreadable(format!("an event is for content block{index}, which was never opened"))
         })
     }
 
-    fn start(&mut self, index: Option<u64>, raw: Map<String, Value>) -> Result<Folded, ModelError> {
+    fn start(
+        &mut self,
+        index: Option<u64>,
+        raw: Map<String, Value>,
+    ) -> Result<Option<ModelEvent>, FoldError> {
         self.given.remove(&index.unwrap_or(self.blocks.len() as u64));
         if raw.is_empty() {
-            return Ok(Folded::Quiet);
+            return Ok(None);
+        }
+        if self.blocks.len() >= MAX_CONTENT_BLOCKS {
+            return Err(too_many().into());
         }
         let (block, event) = Block::start(raw)?;
         if let Some(index) = index {
             self.places.insert(index, self.blocks.len());
         }
         self.blocks.push(block);
-        Ok(event.into())
+        Ok(event)
     }
 
-    /// Takes blocks that are complete, and says what there is to show of them.
+    /// Takes blocks that are complete, and tells what there is to show of them.
     fn take(
         &mut self,
         blocks: impl IntoIterator<Item = (u64, Map<String, Value>)>,
-    ) -> Result<Vec<ModelEvent>, ModelError> {
-        let mut events = Vec::new();
+        told: &mut Vec<ModelEvent>,
+    ) -> Result<(), FoldError> {
         for (index, block) in blocks {
-            if let Folded::Event(event) = self.start(Some(index), block)? {
-                events.push(event);
-            }
-            events.extend(self.block(Some(index))?.stop());
+            told.extend(self.start(Some(index), block)?);
+            told.extend(self.block(Some(index))?.stop());
         }
-        Ok(events)
+        Ok(())
     }
 
     /// Keeps the blocks that came with the start of the message. Most servers that send any send them again.
-    fn give(&mut self, content: Vec<Map<String, Value>>, data: &str) -> Result<(), ModelError> {
+    fn give(&mut self, content: Vec<Map<String, Value>>, data: &str) -> Result<(), FoldError> {
         if !content.is_empty() {
             self.budget.spend(data.len())?;
         }
@@ -258,13 +246,15 @@ impl Fold {
     }
 
     /// The message is said to be over. One that never began is no answer, not even an empty one.
-    fn end(&mut self) -> Result<Vec<ModelEvent>, ModelError> {
+    fn end(&mut self, told: &mut Vec<ModelEvent>) -> Result<(), FoldError> {
         if !self.has_begun && self.blocks.is_empty() && self.stop_reason.is_none() {
-            let message = "Anthropic: the stream ended without an answer in it";
-            return Err(ModelError::new(ModelErrorKind::StreamCut, message));
+            let message = "the stream ended without an answer in it";
+            return Err(ModelError::new(ModelErrorKind::StreamCut, message).into());
         }
         let given = mem::take(&mut self.given);
-        self.take(given)
+        self.take(given, told)?;
+        self.has_ended = true;
+        Ok(())
     }
 
     fn open(&mut self, message: Message) {
@@ -274,7 +264,7 @@ impl Fold {
         self.count(message.usage);
     }
 
-    fn close(&mut self, delta: Delta<'_>, counts: Option<Box<Counts>>) {
+    fn close_with(&mut self, delta: Delta<'_>, counts: Option<Box<Counts>>) {
         self.stop_reason = delta.stop_reason.or(self.stop_reason.take());
         self.stop_details = delta.stop_details.or(self.stop_details.take());
         self.count(counts);
@@ -294,6 +284,65 @@ impl Fold {
             thinking_tokens: newer.thinking_tokens.or(older.thinking_tokens),
         };
     }
+}
+
+impl Fold for MessagesFold {
+    fn fold(&mut self, name: Option<&str>, data: &str, told: &mut Vec<ModelEvent>) -> Result<(), FoldError> {
+        if self.has_ended {
+            return Ok(());
+        }
+        match name {
+            Some("error") => return Err(FoldError::reported(data)),
+            Some("ping") => return Ok(()),
+            _ => {}
+        }
+        match Event::read(name, data)? {
+            Some(event) => self.event(event, data, told),
+            None => Ok(()),
+        }
+    }
+
+    fn whole(&mut self, body: &[u8], told: &mut Vec<ModelEvent>) -> Result<(), FoldError> {
+        self.budget.spend(body.len())?;
+        let mut message: Message = serde_json::from_slice(body)?;
+        if message.error.is_some() {
+            return Err(FoldError::reported(&String::from_utf8_lossy(body)));
+        }
+        let Some(content) = message.content.take() else {
+            return Err(FoldError::unreadable("the answer is no message: it has no `content`"));
+        };
+        self.take((0..).zip(content), told)?;
+        self.open(message);
+        self.has_ended = true;
+        Ok(())
+    }
+
+    /// Neither means anything here: a message says when it is over.
+    fn close(&mut self) {}
+
+    fn progress(&self) -> Progress {
+        if self.has_ended { Progress::Over } else { Progress::Partial }
+    }
+
+    fn finish(self, _: &mut Vec<ModelEvent>) -> Result<ModelResponse, ModelError> {
+        self.finish()
+    }
+}
+
+/// Shows sizes, not what the model said.
+impl fmt::Debug for MessagesFold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessagesFold")
+            .field("blocks", &self.blocks.len())
+            .field("stop_reason", &self.stop_reason)
+            .field("has_ended", &self.has_ended)
+            .finish_non_exhaustive()
+    }
+}
+
+fn too_many() -> ModelError {
+    let message = format!("the model produced more than {MAX_CONTENT_BLOCKS} blocks in one response");
+    ModelError::new(ModelErrorKind::LimitExceeded, message)
 }
 
 /// `input_tokens` of the wire leaves out what was read from or written to the cache; ours counts all of it.
@@ -334,17 +383,6 @@ fn text_of(items: &[Item]) -> String {
         _ => None,
     });
     texts.collect()
-}
-
-/// Says where reading failed. The words of the JSON error stay out: they can quote what the model said.
-fn unreadable(what: &str, error: &serde_json::Error) -> ModelError {
-    let place = format!("line {}, column {}", error.line(), error.column());
-    let why = if error.is_data() { "has a field of the wrong type" } else { "is not JSON" };
-    protocol(format!("Anthropic sent an {what} that cannot be read: it {why} ({place})"))
-}
-
-pub(crate) fn protocol(message: impl Into<String>) -> ModelError {
-    ModelError::new(ModelErrorKind::Protocol, message)
 }
 
 #[cfg(test)]

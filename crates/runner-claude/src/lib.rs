@@ -1,8 +1,8 @@
 //! Claude, by the Anthropic Messages API, as a model for agentexec agents.
 //!
 //! [`ClaudeRunner`] carries agents out. Below it, [`Claude`] holds the settings and [`Messages`] is the
-//! [`Model`](agentexec_agent_core::model::Model) that is made of them. [`fold`] reads the protocol without any IO, for
-//! programs that have a transport of their own.
+//! [`Model`](agentexec_agent_core::model::Model) that is made of them. [`MessagesFold`] reads the protocol without any IO,
+//! for programs that have a transport of their own.
 //!
 //! ```no_run
 //! use agentexec_agent_core::model::{Model, ModelEvent, ModelRequest};
@@ -47,11 +47,10 @@ mod content;
 mod conversation;
 mod encode;
 mod features;
-pub mod fold;
+mod fold;
 mod media;
 mod messages;
 mod names;
-mod origin;
 mod refusal;
 mod runner;
 mod settings;
@@ -59,10 +58,12 @@ mod thinking;
 mod wire;
 
 pub use agentexec_runner_http::{
-    Limits, MAX_RESPONSE, RetryPolicy, SecretString, SseLimits, Timeouts, TransportBuilder,
+    Limits, MAX_REMEMBERED_MODELS, MAX_RESPONSE, RetryPolicy, SecretString, SseLimits, Timeouts,
+    TransportBuilder,
 };
 
-pub use self::features::{Feature, MAX_REMEMBERED_MODELS};
+pub use self::features::Feature;
+pub use self::fold::{MAX_CONTENT_BLOCKS, MessagesFold};
 pub use self::messages::Messages;
 pub use self::runner::ClaudeRunner;
 pub use self::settings::{

@@ -7,7 +7,6 @@ use agentexec_agent_core::model::{ModelError, ModelErrorKind};
 use agentexec_runner_http::{RetryPolicy, SecretString, Timeouts, Transport, TransportBuilder};
 
 use crate::features::{Feature, Features};
-use crate::origin::origin;
 use crate::{Messages, PROTOCOL, Thinking};
 
 /// The address of the API.
@@ -255,7 +254,8 @@ impl Claude {
 
     fn set(mut self, feature: Feature, on: bool) -> Self {
         let without = self.settings.without;
-        self.settings.without = if on { without.without(feature) } else { without.with(feature) };
+        self.settings.without =
+            if on { without.except(Features::NONE.with(feature)) } else { without.with(feature) };
         self
     }
 
@@ -316,7 +316,7 @@ impl Claude {
             transport = transport.proxy_from_env();
         }
         let transport = configure(transport).build()?;
-        let settings = Settings { origin: origin(transport.base_url()), ..self.settings };
+        let settings = Settings { origin: transport.origin(PROTOCOL), ..self.settings };
         Ok(Messages::new(transport, settings))
     }
 }

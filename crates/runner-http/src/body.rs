@@ -18,7 +18,7 @@ const BEGINNING_WAIT: Duration = Duration::from_secs(10);
 /// How long the end of a finished stream is waited for.
 const DRAIN_WAIT: Duration = Duration::from_millis(50);
 
-/// The longest silence behind an answer to which a server may still add something.
+/// How long is waited behind a whole answer for what the server adds to it.
 const EPILOGUE_WAIT: Duration = Duration::from_secs(2);
 
 /// How many bytes behind the end of a stream are read and thrown away.
@@ -102,12 +102,14 @@ pub(crate) struct Body {
     /// Since when nothing has come. It outlives a call that was given up in a `select!`, so that polling again
     /// does not start the clock anew.
     waiting_since: Option<Instant>,
+    /// Until when more is waited for, whatever comes.
+    end: Option<Instant>,
     returned: Option<Bytes>,
 }
 
 impl Body {
     pub(crate) fn new(response: reqwest::Response, head: Arc<Head>, deadlines: Deadlines) -> Self {
-        Self { response, head, deadlines, has_begun: false, waiting_since: None, returned: None }
+        Self { response, head, deadlines, has_begun: false, waiting_since: None, end: None, returned: None }
     }
 
     /// The next bytes, never none of them; `None` at the end. Cancel-safe.
@@ -129,10 +131,9 @@ impl Body {
         }
     }
 
-    /// From here on a silence of [`EPILOGUE_WAIT`] is too long.
+    /// What there is yet must come within [`EPILOGUE_WAIT`] of the first call.
     pub(crate) fn hurry(&mut self) {
-        let silence = &mut self.deadlines.timeouts.between_bytes;
-        *silence = EPILOGUE_WAIT.min(*silence);
+        self.end.get_or_insert_with(|| Instant::now() + EPILOGUE_WAIT);
     }
 
     async fn wait(&mut self) -> Result<reqwest::Result<Option<Bytes>>, ModelError> {
@@ -143,7 +144,11 @@ impl Body {
         let timeout = self.deadlines.timeouts.between_bytes;
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
         let late = || failure::silent(origin, timeout);
-        self.deadlines.until(since.checked_add(timeout), late, origin, self.response.chunk()).await
+        if self.end.is_some_and(|end| end <= Instant::now()) {
+            return Err(late());
+        }
+        let deadline = [since.checked_add(timeout), self.end].into_iter().flatten().min();
+        self.deadlines.until(deadline, late, origin, self.response.chunk()).await
     }
 
     /// Makes `bytes` the next chunk.

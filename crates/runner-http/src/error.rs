@@ -19,21 +19,21 @@ const MAX_DEPTH: usize = 4;
 /// Reads an error object that came in the middle of an answer, for example the `error` of an OpenAI
 /// `response.failed`, and says which kind of failure it is.
 ///
-/// Any shape will do: the object itself (`code`, `type`, `message`), one that wraps it in `error`, or a text. An
+/// Any shape will do: the object itself (`code`, `type`, `message`), one that wraps it in `error`, or plain text. An
 /// error that nobody here knows is of kind [`Server`](ModelErrorKind::Server). An error inside an event is read by
 /// [`StreamEvent::error`](crate::StreamEvent::error), which adds status and request id.
 ///
 /// ```
 /// use agentexec_agent_core::model::ModelErrorKind;
-/// use agentexec_runner_http::error_from_value;
+/// use agentexec_runner_http::error_from_text;
 ///
-/// let error = error_from_value(&serde_json::json!({"type": "overloaded_error", "message": "Overloaded"}));
+/// let error = error_from_text(r#"{"type": "overloaded_error", "message": "Overloaded"}"#);
 /// assert_eq!(error.kind(), ModelErrorKind::Overloaded);
 /// assert_eq!(error.message(), "Overloaded");
 /// ```
 #[must_use]
-pub fn error_from_value(value: &Value) -> ModelError {
-    Facts::of(value).into_error(None, None, &value.to_string())
+pub fn error_from_text(text: &str) -> ModelError {
+    Facts::read(text).into_error(None, None, text)
 }
 
 /// What an error object says.

@@ -146,8 +146,8 @@ impl EventStream {
         None
     }
 
-    /// From here on a silence of 2 seconds is a timeout: the answer is whole, and only what a server may add to it, its
-    /// usage for example, is waited for. Some servers neither add anything nor end the stream.
+    /// What there is yet must come within 2 seconds of the first call: the answer is whole, and only what a server may
+    /// add to it, its usage for example, is waited for. Some servers neither add anything nor end the stream.
     pub fn hurry(&mut self) {
         if let Some(body) = &mut self.body {
             body.hurry();

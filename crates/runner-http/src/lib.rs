@@ -5,9 +5,10 @@
 //! - [`Transport`]: keys, headers, [timeouts](Timeouts), [retries](RetryPolicy), no redirects, [limits](Limits);
 //! - [`Sending`]: the same request try by try, to tell of each retry;
 //! - [`Reply`]: a JSON body or a stream of events, told apart by what came and not by what was asked for;
-//! - [`Steps`]: a request and its answer step by step, as the stream of a model;
+//! - [`respond`]: a request and its answer as the stream of a model, for a protocol that says how the one is written
+//!   ([`Exchange`]) and the other read ([`Fold`]), and what a server may not know of it ([`Features`]);
 //! - [`SseDecoder`]: server-sent events without IO, in bounded memory;
-//! - [`error_from_value`] and the mapping of statuses and error bodies of every shape to a
+//! - [`error_from_text`] and the mapping of statuses and error bodies of every shape to a
 //!   [`ModelError`](agentexec_agent_core::model::ModelError).
 //!
 //! No type of the HTTP client is visible here, so it can change without a breaking release.
@@ -50,9 +51,13 @@ mod config;
 mod error;
 mod events;
 mod failure;
+mod features;
+mod fold;
+mod notes;
 mod origin;
 mod reply;
 mod request;
+mod respond;
 mod retry;
 mod sending;
 mod sniff;
@@ -69,14 +74,18 @@ pub use self::config::{
     DEFAULT_BETWEEN_BYTES_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_FIRST_BYTE_TIMEOUT, Limits, MAX_BODY,
     MAX_ERROR_BODY, MAX_EVENTS, MAX_STREAM, Timeouts,
 };
-pub use self::error::error_from_value;
+pub use self::error::error_from_text;
 pub use self::events::{EventStream, Heard, StreamEvent};
+pub use self::features::{Adaptation, Features, MAX_REMEMBERED_MODELS, OptionalFeature};
+pub use self::fold::{Fold, FoldError, Progress};
+pub use self::notes::{leaves_thoughts_behind, thoughts_left_behind};
+pub use self::origin::authority;
 pub use self::reply::{JsonBody, Reply, ReplyBody};
 pub use self::request::Request;
+pub use self::respond::{Asked, Exchange, LeaveOut, respond};
 pub use self::retry::{
     DEFAULT_BACKOFF_BASE, DEFAULT_BACKOFF_CAP, DEFAULT_MAX_RETRIES, DEFAULT_MAX_RETRY_AFTER, RetryPolicy,
 };
 pub use self::sending::{Retrying, Sending, Sent};
 pub use self::sse::{MAX_SSE_EVENT, MAX_SSE_LINE, SseDecoder, SseError, SseEvent, SseLimits};
-pub use self::steps::{Steps, stream_of};
 pub use self::transport::Transport;

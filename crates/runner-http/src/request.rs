@@ -6,6 +6,7 @@ use agentexec_agent_core::model::{ModelError, ModelErrorKind};
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
+use uuid::Uuid;
 
 /// A POST of JSON to a path under the base URL.
 ///
@@ -55,6 +56,17 @@ impl Request {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
+    }
+
+    /// Sets whether the request has a key of its own in the header `idempotency-key`, the same on every try, by which a
+    /// server that knows the header answers a repeated request with its first answer. Default: no.
+    #[must_use]
+    pub fn idempotent(self, on: bool) -> Self {
+        if on {
+            self.header("idempotency-key", format!("agentexec-{}", Uuid::new_v4().simple()))
+        } else {
+            self
+        }
     }
 
     /// Says in the `accept` header that a stream of events is wanted. It is a wish: what comes decides what the

@@ -6,7 +6,7 @@ use agentexec_agent_core::model::{ModelError, ModelEvent};
 use futures_util::stream::{self, BoxStream, StreamExt};
 
 /// What becomes of a request, step by step: it is written, sent, perhaps sent again, and its answer is read.
-pub trait Steps: Send {
+pub(crate) trait Steps: Send {
     /// Takes the next step and adds what there is to tell of it. False behind the last one.
     ///
     /// # Errors
@@ -22,7 +22,7 @@ pub trait Steps: Send {
 ///
 /// A step may tell of much at once, which costs less than a step for each event: all that came in one read of a
 /// connection, for example.
-pub fn stream_of<'a>(steps: impl Steps + 'a) -> BoxStream<'a, Result<ModelEvent, ModelError>> {
+pub(crate) fn stream_of<'a>(steps: impl Steps + 'a) -> BoxStream<'a, Result<ModelEvent, ModelError>> {
     // In a box, since they move with every step.
     let batches = stream::unfold(Some(Box::new(steps)), |steps| async move {
         let (mut steps, mut told) = (steps?, Vec::new());

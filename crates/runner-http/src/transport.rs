@@ -18,7 +18,7 @@ use crate::builder::TransportBuilder;
 use crate::config::{Limits, Timeouts};
 use crate::events::EventStream;
 use crate::failure;
-use crate::origin::{Head, Origin};
+use crate::origin::{Head, Origin, authority};
 use crate::reply::{JsonBody, Reply, ReplyBody};
 use crate::request::Request;
 use crate::retry::{Failure, Hints, RetryPolicy};
@@ -76,6 +76,17 @@ impl Transport {
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.shared.origin.base
+    }
+
+    /// The name of a protocol at this server, as `openai-chat@api.openai.com`: what the raw items of a transcript are
+    /// marked with.
+    ///
+    /// Reasoning, signatures and unknown items mean something only to the server that made them, and two servers of one
+    /// protocol refuse each other's: OpenAI has never heard of Gemini's thought signatures, and one organization cannot
+    /// decrypt the reasoning of another. A run that goes on elsewhere starts from the neutral forms.
+    #[must_use]
+    pub fn origin(&self, protocol: &str) -> Arc<str> {
+        format!("{protocol}@{}", authority(self.base_url())).into()
     }
 
     /// Sends a request, and sends it again as the [`RetryPolicy`] says, until there is a reply.

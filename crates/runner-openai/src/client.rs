@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use agentexec_agent_core::model::ModelError;
-use agentexec_runner_http::{Request, Transport};
+use agentexec_agent_core::model::{ModelError, ModelEvent, ModelRequest};
+use agentexec_runner_http::{Adaptation, Asked, Exchange, Fold, LeaveOut, Request, Transport, respond};
+use futures_util::stream::BoxStream;
 use serde::Serialize;
-use uuid::Uuid;
 
-use crate::features::{Adaptation, Feature, Features};
-use crate::origin::{is_openai, origin};
+use crate::features::{Feature, Features};
+use crate::origin::is_openai;
+use crate::refusal::leave_out;
 
 /// A server and a model there.
 #[derive(Clone, Debug)]
@@ -20,12 +21,12 @@ pub(crate) struct Client {
     pub(crate) strict_tools: bool,
     /// Whether each request has a key by which the server knows it again.
     pub(crate) idempotency_keys: bool,
-    pub(crate) adaptation: Adaptation,
+    pub(crate) adaptation: Adaptation<Feature>,
 }
 
 impl Client {
     pub(crate) fn new(protocol: &str, transport: Transport, model: String, strict_tools: bool) -> Self {
-        let origin = origin(protocol, transport.base_url());
+        let origin = transport.origin(protocol);
         let adaptation = Adaptation::default();
         Self { transport, origin, model, strict_tools, idempotency_keys: false, adaptation }
     }
@@ -38,31 +39,63 @@ impl Client {
         is_openai(self.transport.base_url())
     }
 
-    pub(crate) fn without(&mut self, feature: Feature) {
-        self.adaptation.without = self.adaptation.without.with(feature);
-    }
-
-    /// A request, and which features are in it. All its tries have the same key.
+    /// A request, and which features are in it.
     pub(crate) fn ask(
         &self,
         path: &str,
         body: &impl Serialize,
         streaming: bool,
         sent: Features,
-    ) -> Result<Asked, ModelError> {
-        let request = Request::json(path, body)?.stream(streaming);
-        let request = if self.idempotency_keys {
-            request.header("idempotency-key", format!("agentexec-{}", Uuid::new_v4().simple()))
-        } else {
-            request
-        };
+    ) -> Result<Asked<Feature>, ModelError> {
+        let request = Request::json(path, body)?.stream(streaming).idempotent(self.idempotency_keys);
         Ok(Asked { request, sent })
+    }
+
+    /// Sends a request and folds what comes back. `protocol` writes it without the features that it is given, and has
+    /// the fold for the answer to one that went without some this once.
+    pub(crate) fn respond<'a, P: Protocol + 'a>(
+        &'a self,
+        request: ModelRequest<'a>,
+        protocol: &'a P,
+    ) -> BoxStream<'a, Result<ModelEvent, ModelError>> {
+        respond(&self.transport, &self.adaptation, Turn { client: self, request, protocol })
     }
 }
 
-/// A request, and which features are in it.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) request: Request,
-    pub(crate) sent: Features,
+/// What tells the two protocols apart.
+pub(crate) trait Protocol: Sync {
+    type Fold: Fold;
+
+    /// Writes a request without these features.
+    fn ask(&self, request: &ModelRequest<'_>, without: Features) -> Result<Asked<Feature>, ModelError>;
+
+    /// Reads the answer to a request that went without `once`, as a refusal of that one asked.
+    fn fold(&self, once: Features) -> Self::Fold;
+}
+
+struct Turn<'a, P> {
+    client: &'a Client,
+    request: ModelRequest<'a>,
+    protocol: &'a P,
+}
+
+impl<P: Protocol> Exchange for Turn<'_, P> {
+    type Feature = Feature;
+    type Fold = P::Fold;
+
+    fn model(&self) -> &str {
+        self.request.model.unwrap_or(&self.client.model)
+    }
+
+    fn ask(&self, without: Features) -> Result<Asked<Feature>, ModelError> {
+        self.protocol.ask(&self.request, without)
+    }
+
+    fn refused(&self, error: &ModelError, sent: Features) -> Option<LeaveOut<Feature>> {
+        leave_out(error, sent)
+    }
+
+    fn fold(&self, once: Features) -> P::Fold {
+        self.protocol.fold(once)
+    }
 }

@@ -16,12 +16,7 @@
 //! # Ok::<(), agentexec_agent_core::model::ModelError>(())
 //! ```
 
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// The most models of which a client remembers what they do not know. Beyond them each request finds it out anew.
-pub const MAX_REMEMBERED_MODELS: usize = 256;
+use agentexec_runner_http::OptionalFeature;
 
 /// A part of a request that not every server and not every model knows.
 ///
@@ -69,9 +64,9 @@ pub enum Feature {
     PreviousResponse,
 }
 
-impl Feature {
-    /// Each, in the order in which refusals are compared with them: what is more specific stands first.
-    const ALL: [Self; 13] = [
+impl OptionalFeature for Feature {
+    /// What is more specific stands first.
+    const ALL: &'static [Self] = &[
         Self::StreamUsage,
         Self::MaxCompletionTokens,
         Self::MaxTokens,
@@ -89,108 +84,4 @@ impl Feature {
 }
 
 /// A set of features.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Features(u16);
-
-impl Features {
-    pub(crate) const NONE: Self = Self(0);
-
-    pub(crate) fn with(self, feature: Feature) -> Self {
-        Self(self.0 | 1 << feature as u16)
-    }
-
-    pub(crate) fn with_if(self, holds: bool, feature: Feature) -> Self {
-        if holds { self.with(feature) } else { self }
-    }
-
-    pub(crate) fn and(self, more: Self) -> Self {
-        Self(self.0 | more.0)
-    }
-
-    pub(crate) fn has(self, feature: Feature) -> bool {
-        self.0 & 1 << feature as u16 != 0
-    }
-
-    pub(crate) fn iter(self) -> impl Iterator<Item = Feature> {
-        Feature::ALL.into_iter().filter(move |feature| self.has(*feature))
-    }
-}
-
-impl fmt::Debug for Features {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter()).finish()
-    }
-}
-
-impl FromIterator<Feature> for Features {
-    fn from_iter<I: IntoIterator<Item = Feature>>(features: I) -> Self {
-        features.into_iter().fold(Self::default(), Self::with)
-    }
-}
-
-/// What a client goes without: what it was told, and what it has found out. Clones share what they find out.
-#[derive(Clone, Debug)]
-pub(crate) struct Adaptation {
-    pub(crate) without: Features,
-    /// Whether a refused request is sent again with less.
-    pub(crate) steps_down: bool,
-    learned: Arc<Mutex<HashMap<String, Features>>>,
-}
-
-impl Default for Adaptation {
-    fn default() -> Self {
-        Self { without: Features::NONE, steps_down: true, learned: Arc::default() }
-    }
-}
-
-impl Adaptation {
-    /// What requests to this model go without.
-    pub(crate) fn for_model(&self, model: &str) -> Features {
-        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        self.without.and(learned.get(model).copied().unwrap_or_default())
-    }
-
-    /// Remembers that this model is to be asked without these.
-    pub(crate) fn learn(&self, model: &str, without: Features) {
-        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = learned.get_mut(model) {
-            *known = known.and(without);
-        } else if learned.len() < MAX_REMEMBERED_MODELS {
-            learned.insert(model.to_owned(), without);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_set_holds_what_was_put_in() {
-        let set: Features = [Feature::Strict, Feature::PreviousResponse].into_iter().collect();
-        assert!(set.has(Feature::Strict) && !set.has(Feature::Store));
-        assert_eq!(set.iter().collect::<Vec<_>>(), [Feature::Strict, Feature::PreviousResponse]);
-        assert_eq!(Feature::ALL.into_iter().collect::<Features>().iter().count(), Feature::ALL.len());
-    }
-
-    #[test]
-    fn what_is_learned_of_a_model_is_shared_by_clones_and_is_not_held_against_others() {
-        let adaptation = Adaptation::default();
-        let clone = adaptation.clone();
-        clone.learn("small", Features::NONE.with(Feature::Strict));
-        clone.learn("small", Features::NONE.with(Feature::Store));
-        assert_eq!(adaptation.for_model("small").iter().count(), 2);
-        assert_eq!(adaptation.for_model("large"), Features::NONE);
-    }
-
-    #[test]
-    fn only_so_many_models_are_remembered() {
-        let adaptation = Adaptation::default();
-        let strict = Features::NONE.with(Feature::Strict);
-        for model in 0..=MAX_REMEMBERED_MODELS {
-            adaptation.learn(&model.to_string(), strict);
-        }
-        assert_eq!(adaptation.for_model("0"), strict);
-        assert_eq!(adaptation.for_model(&MAX_REMEMBERED_MODELS.to_string()), Features::NONE);
-    }
-}
+pub(crate) type Features = agentexec_runner_http::Features<Feature>;

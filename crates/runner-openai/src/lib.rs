@@ -29,7 +29,6 @@
 
 pub mod chat;
 mod client;
-mod error;
 pub mod features;
 #[cfg(test)]
 mod fixtures;
@@ -37,7 +36,6 @@ mod format;
 mod ids;
 mod origin;
 mod refusal;
-mod respond;
 pub mod responses;
 mod runner;
 mod settings;
@@ -45,7 +43,8 @@ mod tool;
 mod wire;
 
 pub use agentexec_runner_http::{
-    Limits, MAX_RESPONSE, RetryPolicy, SecretString, SseLimits, Timeouts, TransportBuilder,
+    Limits, MAX_REMEMBERED_MODELS, MAX_RESPONSE, RetryPolicy, SecretString, SseLimits, Timeouts,
+    TransportBuilder,
 };
 
 pub use self::chat::ChatCompletions;

@@ -8,12 +8,24 @@
 //! Servers write it in many ways. Those that these rules were made from are the cases of the tests.
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind};
+use agentexec_runner_http::LeaveOut;
 use serde_json::Value;
 
 use crate::features::{Feature, Features};
 
+/// What the refusal asks to leave out, of what was sent.
+pub(crate) fn leave_out(error: &ModelError, sent: Features) -> Option<LeaveOut<Feature>> {
+    if let Some(feature) = refused(error, sent) {
+        return Some(LeaveOut::Always(feature));
+    }
+    // That it is so with this conversation says nothing of the next.
+    let thoughts = has_foreign_thoughts(error, sent).then_some(Feature::EchoedReasoning);
+    let lost = || has_lost_response(error, sent).then_some(Feature::PreviousResponse);
+    thoughts.or_else(lost).map(LeaveOut::Once)
+}
+
 /// The feature that the server refuses, of those that were sent.
-pub(crate) fn refused(error: &ModelError, sent: Features) -> Option<Feature> {
+fn refused(error: &ModelError, sent: Features) -> Option<Feature> {
     if error.kind() != ModelErrorKind::InvalidRequest
         || !matches!(error.status(), Some(200..=299 | 400 | 422))
     {
@@ -24,7 +36,7 @@ pub(crate) fn refused(error: &ModelError, sent: Features) -> Option<Feature> {
 }
 
 /// Whether the server says that it does not have the response that the request goes on from.
-pub(crate) fn has_lost_response(error: &ModelError, sent: Features) -> bool {
+fn has_lost_response(error: &ModelError, sent: Features) -> bool {
     if !sent.has(Feature::PreviousResponse) || !matches!(error.status(), Some(200..=299 | 400 | 404)) {
         return false;
     }
@@ -36,7 +48,7 @@ pub(crate) fn has_lost_response(error: &ModelError, sent: Features) -> bool {
 }
 
 /// Whether the server says that it, or the model, can make nothing of the thoughts that go back to it.
-pub(crate) fn has_foreign_thoughts(error: &ModelError, sent: Features) -> bool {
+fn has_foreign_thoughts(error: &ModelError, sent: Features) -> bool {
     if !sent.has(Feature::EchoedReasoning) || !matches!(error.status(), Some(200..=299 | 400 | 422)) {
         return false;
     }

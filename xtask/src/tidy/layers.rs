@@ -59,19 +59,19 @@ pub(super) const LAYERS: &[Layer] = &[
         package: "agentexec-runner-http",
         ours: "agentexec-agent-core",
         external: "bytes futures-util httpdate memchr reqwest secrecy serde serde_json thiserror tokio \
-                   tracing",
+                   tracing uuid",
     },
     Layer {
         package: "agentexec-runner-openai",
         ours: "agentexec-runner-core agentexec-tools agentexec-agent-core \
                agentexec-runner-http",
-        external: "futures-util serde serde_json tracing uuid",
+        external: "futures-util serde serde_json uuid",
     },
     Layer {
         package: "agentexec-runner-claude",
         ours: "agentexec-runner-core agentexec-tools agentexec-agent-core \
                agentexec-runner-http",
-        external: "base64 futures-util serde serde_json tracing uuid",
+        external: "base64 futures-util serde serde_json",
     },
     Layer { package: "agentexec-demo", ours: "", external: "axum futures-util serde_json thiserror tokio" },
     Layer {

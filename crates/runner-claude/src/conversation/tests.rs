@@ -1,6 +1,7 @@
 //! What a conversation becomes on the wire, block by block.
 
 use agentexec_agent_core::transcript::Media;
+use agentexec_runner_http::thoughts_left_behind;
 use serde_json::json;
 
 use super::*;
@@ -271,7 +272,7 @@ fn what_was_thought_after_thoughts_stayed_behind_goes_back() {
         thought("before").1,
         Item::assistant("One."),
         Item::user("On."),
-        left_behind(ORIGIN),
+        thoughts_left_behind(ORIGIN),
         thought("after").1,
         Item::assistant("Two."),
         Item::user("On."),

@@ -6,8 +6,8 @@ use proptest::option;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::MessagesFold;
 use crate::conversation::tests::{ORIGIN, messages};
-use crate::fold::Fold;
 use crate::fold::properties::contents;
 
 /// The name that all tools have: it does not stand in a result.
@@ -150,8 +150,9 @@ fn read_back(messages: &Value) -> Vec<Item> {
 
 /// What a message of the model comes to.
 fn folded(message: &Value) -> Vec<Item> {
-    let read = Fold::of(ORIGIN.into()).read(message.to_string().as_bytes()).unwrap();
-    read.unwrap().1.finish().items
+    let mut fold = MessagesFold::new(ORIGIN);
+    fold.push_body(message.to_string().as_bytes(), &mut Vec::new()).unwrap();
+    fold.finish().unwrap().items
 }
 
 /// The item without its own form where there is a neutral one, and its arguments as the JSON library writes them.

@@ -67,16 +67,21 @@ fn argued(id: &str, delta: &str) -> ModelEvent {
 
 /// Pushes the events and the terminal one.
 fn fold(events: &[Value]) -> Result<(Vec<ModelEvent>, ModelResponse), ModelError> {
-    let mut fold = Fold::new();
+    let mut fold = MessagesFold::new(PROTOCOL);
     let mut said = Vec::new();
     for event in events {
-        match fold.push(&event.to_string())? {
-            Folded::Event(event) => said.push(event),
-            folded => assert_eq!(folded, Folded::Quiet, "{event}"),
-        }
+        fold.push(&event.to_string(), &mut said)?;
+        assert!(!fold.has_ended(), "{event}");
     }
-    assert_eq!(fold.push(r#"{"type":"message_stop"}"#)?, Folded::Done(vec![]));
-    Ok((said, fold.finish()))
+    fold.push(r#"{"type":"message_stop"}"#, &mut said)?;
+    Ok((said, fold.finish()?))
+}
+
+/// Pushes a whole body.
+fn whole(body: &str) -> Result<(Vec<ModelEvent>, ModelResponse), ModelError> {
+    let (mut fold, mut said) = (MessagesFold::new(PROTOCOL), Vec::new());
+    fold.push_body(body.as_bytes(), &mut said)?;
+    Ok((said, fold.finish()?))
 }
 
 struct Case {

@@ -1,7 +1,7 @@
 //! Error bodies of every shape, and what people and programs learn from them.
 
 use agentexec_agent_core::model::ModelErrorKind::{self, *};
-use agentexec_runner_http::{RetryPolicy, error_from_value};
+use agentexec_runner_http::{RetryPolicy, error_from_text};
 use serde_json::json as value;
 
 use crate::support::{Server, answer, ask, events_of, json, json_of, send};
@@ -177,7 +177,7 @@ async fn a_code_or_a_message_tells_more_than_the_status() {
     for (status, code, message, kind) in TELLING {
         let body = value!({"error": {"type": code, "message": message}});
         let error = match status {
-            0 => error_from_value(&body),
+            0 => error_from_text(&body.to_string()),
             status => refused(&format!("{status} Status"), "application/json", &body.to_string()).await,
         };
         assert_eq!(error.kind(), *kind, "{status} {code}: {message}");
@@ -213,7 +213,7 @@ fn an_error_object_in_a_stream_may_have_any_shape() {
         (value!("text"), Server, "text", None),
         (value!(null), Server, "the provider reported an error without saying which", None),
     ] {
-        let error = error_from_value(&body);
+        let error = error_from_text(&body.to_string());
         assert_eq!((error.kind(), error.message(), error.code()), (kind, message, code), "{body}");
     }
 }
@@ -224,7 +224,7 @@ fn nesting_without_end_is_no_danger() {
     for _ in 0..100 {
         body = value!([{ "error": body }]);
     }
-    assert_eq!(error_from_value(&body).kind(), Server);
+    assert_eq!(error_from_text(&body.to_string()).kind(), Server);
 }
 
 #[tokio::test]

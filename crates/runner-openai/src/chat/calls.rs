@@ -9,11 +9,11 @@ use std::mem;
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent};
 use agentexec_agent_core::transcript::{Raw, ToolCall};
+use agentexec_runner_http::FoldError;
 use serde_json::{Map, Value};
 
 use super::MAX_TOOL_CALLS;
 use super::wire::{Arguments, CallPiece, FunctionPiece};
-use crate::error::Failure;
 use crate::ids::new_call_id;
 use crate::wire::Text;
 
@@ -36,7 +36,11 @@ impl Calls {
     }
 
     /// Adds a piece to its call, which may be a new one.
-    pub(super) fn push(&mut self, piece: CallPiece<'_>, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
+    pub(super) fn push(
+        &mut self,
+        piece: CallPiece<'_>,
+        events: &mut Vec<ModelEvent>,
+    ) -> Result<(), FoldError> {
         match self.place(&piece) {
             Some(place) => self.apply(place, piece, events),
             None => self.push_new(piece, events),
@@ -48,7 +52,7 @@ impl Calls {
         &mut self,
         piece: CallPiece<'_>,
         events: &mut Vec<ModelEvent>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), FoldError> {
         if self.calls.len() >= MAX_TOOL_CALLS {
             let message = format!("the model asked for more than {MAX_TOOL_CALLS} tools in one response");
             return Err(ModelError::new(ModelErrorKind::LimitExceeded, message).into());
@@ -90,7 +94,7 @@ impl Calls {
         place: usize,
         piece: CallPiece<'_>,
         events: &mut Vec<ModelEvent>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), FoldError> {
         let Some(call) = self.calls.get_mut(place) else { return Ok(()) };
         let delta = call.apply(piece);
         match (&call.id, delta) {

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse, StopReason};
 use agentexec_agent_core::transcript::{AssistantItem, Item, Raw};
 use agentexec_runner_core::Usage;
-use agentexec_runner_http::ResponseBudget;
+use agentexec_runner_http::{Fold, FoldError, Progress, ResponseBudget};
 use serde_json::json;
 
 use super::calls::Calls;
 use super::reasoning::Reasoning;
 use super::wire::{self, CallPiece, Choice, Chunk, Message};
-use crate::error::{Failure, described};
-use crate::respond::Fold;
 use crate::wire::{Text, lenient};
 
 /// Folds the events of one Chat Completions stream into [`ModelEvent`]s and, at the end, a [`ModelResponse`].
@@ -24,7 +22,8 @@ use crate::wire::{Text, lenient};
 /// # The end of a stream
 /// Two things end a response: a `finish_reason`, since nothing of the answer follows it (only the usage does),
 /// and `[DONE]`, since some servers never send a reason. A stream with neither was cut off, however cleanly
-/// the connection closed, and [`finish`](Self::finish) says so.
+/// the connection closed, and [`finish`](Self::finish) says so. A reason beside a piece of the answer is believed only
+/// at the end of the stream: some servers send one with each piece.
 ///
 /// ```
 /// use agentexec_runner_openai::chat::ChatFold;
@@ -52,6 +51,8 @@ pub struct ChatFold {
     /// The deprecated `function_call`, held back until it is sure that it does not only repeat a call of `tool_calls`.
     legacy_calls: Calls,
     finish_reason: Option<String>,
+    /// Whether the reason came with a piece of the answer: some servers say it with each.
+    is_provisional: bool,
     done: bool,
     usage: Usage,
     model: Option<String>,
@@ -72,6 +73,7 @@ impl ChatFold {
             calls: Calls::default(),
             legacy_calls: Calls::held(),
             finish_reason: None,
+            is_provisional: false,
             done: false,
             usage: Usage::default(),
             model: None,
@@ -88,7 +90,7 @@ impl ChatFold {
     /// - [`LimitExceeded`](ModelErrorKind::LimitExceeded): more than [`MAX_TOOL_CALLS`](super::MAX_TOOL_CALLS)
     ///   calls, or more than [`MAX_RESPONSE`](crate::MAX_RESPONSE) bytes.
     pub fn push(&mut self, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
-        self.fold(data, events).map_err(ModelError::from)
+        self.fold(None, data, events).map_err(ModelError::from)
     }
 
     /// Whether what came so far is a whole response.
@@ -138,32 +140,36 @@ impl ChatFold {
         Ok(response)
     }
 
-    fn choice(&mut self, choice: Choice<'_>, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
+    fn choice(&mut self, choice: Choice<'_>, events: &mut Vec<ModelEvent>) -> Result<(), FoldError> {
         if let Some(reported) = choice.error {
-            let part = reported.get();
-            return Err(Failure::ReportedIn(part.to_owned(), described(part)));
+            return Err(FoldError::reported_in(reported.get()));
         }
         self.has_choice = true;
+        let mut weight = 0;
         if let Some(delta) = choice.delta {
-            self.has_deltas |= delta.weight() > 0;
-            self.message(delta, events, Calls::push)?;
+            weight = self.message(delta, events, Calls::push)?;
+            self.has_deltas |= weight > 0;
         }
         if let Some(message) = choice.message.filter(|_| !self.has_deltas) {
-            self.message(message, events, Calls::push_new)?;
+            weight += self.message(message, events, Calls::push_new)?;
         }
+        self.is_provisional |= weight > 0;
         if let Some(reason) = Text::non_empty(choice.finish_reason.as_ref()) {
             self.finish_reason = Some(reason.to_owned());
+            self.is_provisional = weight > 0;
         }
         Ok(())
     }
 
+    /// Takes in a message or a piece of one, and returns how many bytes of it are kept.
     fn message(
         &mut self,
         message: Message<'_>,
         events: &mut Vec<ModelEvent>,
-        push_call: impl Fn(&mut Calls, CallPiece<'_>, &mut Vec<ModelEvent>) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        self.budget.spend(message.weight())?;
+        push_call: impl Fn(&mut Calls, CallPiece<'_>, &mut Vec<ModelEvent>) -> Result<(), FoldError>,
+    ) -> Result<usize, FoldError> {
+        let weight = message.weight();
+        self.budget.spend(weight)?;
         events.extend(self.reasoning.push(&message).map(ModelEvent::ReasoningDelta));
         if let Some(Text(text)) = message.content
             && !text.is_empty()
@@ -180,7 +186,7 @@ impl ChatFold {
         if let Some(function) = message.function_call {
             self.legacy_calls.push(function.into(), events)?;
         }
-        Ok(())
+        Ok(weight)
     }
 }
 
@@ -196,7 +202,7 @@ impl fmt::Debug for ChatFold {
 }
 
 impl Fold for ChatFold {
-    fn fold(&mut self, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
+    fn fold(&mut self, _: Option<&str>, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), FoldError> {
         if self.done {
             return Ok(());
         }
@@ -206,10 +212,10 @@ impl Fold for ChatFold {
         }
         let chunk: Chunk<'_> = serde_json::from_str(data)?;
         if let Some(reported) = chunk.error {
-            return Err(Failure::Reported(described(reported.get())));
+            return Err(FoldError::reported(reported.get()));
         }
         if chunk.is_flat_error() {
-            return Err(Failure::Reported(described(data)));
+            return Err(FoldError::reported(data));
         }
         if let Some(usage) = chunk.usage {
             self.usage = lenient::<wire::Usage>(usage).into();
@@ -217,6 +223,9 @@ impl Fold for ChatFold {
         if self.model.is_none() {
             self.model = Text::non_empty(chunk.model.as_ref()).map(str::to_owned);
         }
+        let has_choices = chunk.choices.as_ref().is_some_and(|choices| !choices.is_empty());
+        // The last chunk has no choices: what was said is all.
+        self.is_provisional &= has_choices || chunk.usage.is_none();
         // One choice was asked for. Some servers count it up from chunk to chunk, so only within one do others differ.
         let mut first = None;
         let is_first =
@@ -229,13 +238,14 @@ impl Fold for ChatFold {
         self.done = true;
     }
 
-    fn has_ended(&self) -> bool {
-        self.has_ended()
-    }
-
-    fn wants_more(&self) -> bool {
-        // Behind a finish_reason the usage is still to come.
-        !self.done
+    fn progress(&self) -> Progress {
+        match self.finish_reason {
+            _ if self.done => Progress::Over,
+            None => Progress::Partial,
+            Some(_) if self.is_provisional => Progress::Provisional,
+            // The usage is still to come.
+            Some(_) => Progress::Whole,
+        }
     }
 
     fn finish(self, events: &mut Vec<ModelEvent>) -> Result<ModelResponse, ModelError> {

@@ -1,6 +1,6 @@
 //! Refusals as servers write them.
 
-use agentexec_runner_http::error_from_value;
+use agentexec_runner_http::error_from_text;
 use serde_json::json;
 
 use super::*;
@@ -26,7 +26,7 @@ fn all() -> Features {
 
 /// The error of an answer with this body, as the transport makes it.
 fn error(status: u16, body: &Value) -> ModelError {
-    let read = error_from_value(body);
+    let read = error_from_text(&body.to_string());
     let mut error = ModelError::new(ModelErrorKind::InvalidRequest, format!("Server: {}", read.message()))
         .with_status(status)
         .with_body(body.to_string());

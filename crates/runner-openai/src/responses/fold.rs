@@ -6,18 +6,17 @@ use std::sync::Arc;
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse, StopReason};
 use agentexec_agent_core::transcript::{Item, ToolCall};
 use agentexec_runner_core::Usage;
-use agentexec_runner_http::ResponseBudget;
+use agentexec_runner_http::{
+    Fold, FoldError as Failure, Progress, ResponseBudget, error_from_text, thoughts_left_behind,
+};
 use serde_json::Value;
 
 use super::MAX_OUTPUT_ITEMS;
-use super::input::left_behind;
 use super::item::{self, Output, PARAGRAPH};
 use super::open::{Done, Open, OpenItems, too_many};
 use super::wire::{self, Added, Body, Event};
 use super::{listed, previous};
-use crate::error::{Failure, described};
 use crate::ids::new_call_id;
-use crate::respond::Fold;
 use crate::wire::{Text, lenient};
 
 /// Folds the events of one Responses stream into [`ModelEvent`]s and, at the end, a [`ModelResponse`].
@@ -114,6 +113,12 @@ impl ResponsesFold {
         self
     }
 
+    /// Whether the response leaves a note that the model answered without its earlier thoughts.
+    pub(super) fn leaving_thoughts(mut self, on: bool) -> Self {
+        self.leaves_thoughts = on;
+        self
+    }
+
     /// Takes in the data of one event and appends what it brought to `events`. What comes behind the terminal event
     /// is ignored.
     ///
@@ -126,7 +131,7 @@ impl ResponsesFold {
     /// - [`LimitExceeded`](ModelErrorKind::LimitExceeded): more than [`MAX_OUTPUT_ITEMS`] items, or more than
     ///   [`MAX_RESPONSE`](crate::MAX_RESPONSE) bytes.
     pub fn push(&mut self, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
-        self.fold(data, events).map_err(ModelError::from)
+        self.fold(None, data, events).map_err(ModelError::from)
     }
 
     /// Whether the terminal event came.
@@ -150,7 +155,7 @@ impl ResponsesFold {
         if self.items.iter().all(|(place, _)| place.is_some()) {
             self.items.sort_by_key(|(place, _)| *place);
         }
-        let note = self.leaves_thoughts.then(|| left_behind(&self.origin));
+        let note = self.leaves_thoughts.then(|| thoughts_left_behind(&self.origin));
         let mut items: Vec<Item> =
             note.into_iter().chain(self.items.into_iter().map(|(_, item)| item)).collect();
         let has_calls = items.iter().any(|item| matches!(item, Item::ToolCall(_)));
@@ -374,7 +379,7 @@ fn failed(body: &Body<'_>) -> ModelError {
     let Some(error) = body.error else {
         return ModelError::new(ModelErrorKind::Server, "the response failed without a reason");
     };
-    let error = described(error.get());
+    let error = error_from_text(error.get());
     match error.code() {
         Some(code) if error.kind() == ModelErrorKind::Server && !PASSING.contains(&code) => {
             error.with_retryable(false)
@@ -397,13 +402,13 @@ impl fmt::Debug for ResponsesFold {
 }
 
 impl Fold for ResponsesFold {
-    fn fold(&mut self, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
+    fn fold(&mut self, _: Option<&str>, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
         if self.has_ended() || data.starts_with("[DONE]") {
             return Ok(());
         }
         let event: Event<'_> = serde_json::from_str(data)?;
         match Text::non_empty(event.kind.as_ref()) {
-            Some("error") => Err(Failure::Reported(described(data))),
+            Some("error") => Err(Failure::reported(data)),
             Some(
                 kind @ ("response.completed"
                 | "response.incomplete"
@@ -415,7 +420,7 @@ impl Fold for ResponsesFold {
             }
             Some(kind) => self.event(kind, &event, events),
             None if event.is_response() => self.end(None, serde_json::from_str(data)?, events),
-            None if event.is_error() => Err(Failure::Reported(described(data))),
+            None if event.is_error() => Err(Failure::reported(data)),
             None => Ok(()),
         }
     }
@@ -423,16 +428,8 @@ impl Fold for ResponsesFold {
     /// Neither means anything here: a body is a response by what it says.
     fn close(&mut self) {}
 
-    fn has_ended(&self) -> bool {
-        self.has_ended()
-    }
-
-    fn wants_more(&self) -> bool {
-        !self.has_ended()
-    }
-
-    fn leave_thoughts_behind(&mut self) {
-        self.leaves_thoughts = true;
+    fn progress(&self) -> Progress {
+        if self.has_ended() { Progress::Over } else { Progress::Partial }
     }
 
     fn finish(self, _events: &mut Vec<ModelEvent>) -> Result<ModelResponse, ModelError> {

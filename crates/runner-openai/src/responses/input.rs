@@ -7,6 +7,7 @@ use agentexec_agent_core::model::ModelError;
 use agentexec_agent_core::transcript::{
     AssistantItem, Item, Media, MediaKind, MediaSource, Part, Raw, ToolCall, ToolOutputItem, UserItem,
 };
+use agentexec_runner_http::leaves_thoughts_behind;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -77,9 +78,6 @@ pub(super) enum Detail {
     Auto,
 }
 
-/// The note that stands in a transcript where the model was asked without its earlier thoughts.
-const LEFT_BEHIND: &str = "thoughts_left_behind";
-
 /// The name of a file that has none: beside bytes there must be one.
 const UNNAMED: &str = "file";
 
@@ -98,7 +96,7 @@ pub(super) fn inputs<'a>(
     let answered = answered(items)?;
     let known = match options.without.has(Feature::EchoedReasoning) {
         true => items.len(),
-        false => items.iter().rposition(|item| is_left_behind(item, options.origin)).unwrap_or(0),
+        false => items.iter().rposition(|item| leaves_thoughts_behind(item, options.origin)).unwrap_or(0),
     };
     let mut inputs = Vec::with_capacity(items.len().saturating_sub(from));
     for (place, item) in items.iter().enumerate().skip(from) {
@@ -143,16 +141,6 @@ fn leads_to_something(items: &[Item], place: usize) -> bool {
         Item::Opaque(raw) => !raw.is_note(),
         _ => false,
     })
-}
-
-/// An item for the beginning of an answer that the model gave without its earlier thoughts: they stay behind from then
-/// on, so that what it thinks next can go back to it.
-pub(super) fn left_behind(origin: &str) -> Item {
-    Item::Opaque(Raw::note(origin, LEFT_BEHIND.into()))
-}
-
-fn is_left_behind(item: &Item, origin: &str) -> bool {
-    matches!(item, Item::Opaque(raw) if raw.note_of(origin).is_some_and(|note| note == LEFT_BEHIND))
 }
 
 /// One item, or none where this server could make nothing of it. What came of thoughts that do not go back goes in its

@@ -20,12 +20,12 @@ mod wire;
 use std::sync::Arc;
 
 use agentexec_agent_core::model::{Model, ModelError, ModelEvent, ModelRequest};
+use agentexec_runner_http::Asked;
 use futures_util::stream::BoxStream;
 
 pub use self::fold::ResponsesFold;
-use crate::client::{Asked, Client};
+use crate::client::{Client, Protocol};
 use crate::features::{Feature, Features};
-use crate::respond::respond;
 
 /// The protocol's part of [`Raw::protocol`](agentexec_agent_core::transcript::Raw::protocol). The server's address
 /// follows behind an `@`.
@@ -110,18 +110,22 @@ impl Responses {
     /// Leaves something out that the server or the model does not know. May be called more than once. Default: what a
     /// refusal names is found out and left out, see [`step_down`](Self::step_down).
     pub fn without(mut self, feature: Feature) -> Self {
-        self.client.without(feature);
+        self.client.adaptation = self.client.adaptation.without(feature);
         self
     }
 
     /// Whether a request that the server refuses for a parameter that it does not know is sent again without it, and
     /// one that goes on from a response that the server does not have with the whole transcript. Default: true.
     pub fn step_down(mut self, on: bool) -> Self {
-        self.client.adaptation.steps_down = on;
+        self.client.adaptation = self.client.adaptation.step_down(on);
         self
     }
+}
 
-    fn request(&self, request: &ModelRequest<'_>, without: Features) -> Result<Asked, ModelError> {
+impl Protocol for Responses {
+    type Fold = ResponsesFold;
+
+    fn ask(&self, request: &ModelRequest<'_>, without: Features) -> Result<Asked<Feature>, ModelError> {
         let options = encode::Options {
             model: &self.client.model,
             streaming: self.streaming,
@@ -135,6 +139,12 @@ impl Responses {
         let body = encode::Body::new(request, options)?;
         self.client.ask("responses", &body, self.streaming, body.features())
     }
+
+    fn fold(&self, once: Features) -> ResponsesFold {
+        ResponsesFold::new(Arc::clone(&self.client.origin))
+            .noting_id(self.previous_response)
+            .leaving_thoughts(once.has(Feature::EchoedReasoning))
+    }
 }
 
 impl Model for Responses {
@@ -147,9 +157,6 @@ impl Model for Responses {
     }
 
     fn respond<'a>(&'a self, request: ModelRequest<'a>) -> BoxStream<'a, Result<ModelEvent, ModelError>> {
-        let model = request.model.unwrap_or(&self.client.model);
-        let encode = move |without| self.request(&request, without);
-        let fold = ResponsesFold::new(Arc::clone(&self.client.origin)).noting_id(self.previous_response);
-        respond(&self.client, model, encode, fold)
+        self.client.respond(request, self)
     }
 }

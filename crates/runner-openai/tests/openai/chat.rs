@@ -170,8 +170,8 @@ async fn breaking(events: &'static str) -> OpenAi {
     unending(events, false).await
 }
 
-/// A server that sends this body in one HTTP chunk and does not end it: it closes the connection, or stays silent until
-/// the client goes.
+/// A server that sends this body in one HTTP chunk and does not end it: it closes the connection, or says no more until
+/// the client goes, but for comments if it `stays`.
 async fn unending(events: &'static str, stays: bool) -> OpenAi {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -182,23 +182,45 @@ async fn unending(events: &'static str, stays: bool) -> OpenAi {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
         let body = format!("{head}{:x}\r\n{events}\r\n", events.len());
         socket.write_all(body.as_bytes()).await.unwrap();
-        if stays {
-            let _ = socket.read(&mut request).await;
+        while stays && socket.write_all(b"3\r\n:\n\n\r\n").await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     });
     OpenAi::at(format!("http://{address}"))
 }
 
+const WHOLE: &str = "data: {\"choices\": [{\"delta\": {\"content\": \"Hi\"}}]}\n\n\
+    data: {\"choices\": [{\"delta\": {}, \"finish_reason\": \"stop\"}]}\n\n";
+
+/// The reason comes with a piece of the answer, as some servers send it with each.
+const PERHAPS_MORE: &str =
+    "data: {\"choices\": [{\"delta\": {\"content\": \"Hel\"}, \"finish_reason\": \"stop\"}]}\n\n";
+
 /// Within the 2 seconds that the usage is waited for; a silence may last 10 minutes.
 #[tokio::test]
 async fn a_server_that_does_not_end_a_whole_answer_is_not_waited_for() {
-    let whole = "data: {\"choices\": [{\"delta\": {\"content\": \"Hi\"}, \"finish_reason\": \"stop\"}]}\n\n";
-    let model = unending(whole, true).await.chat().unwrap();
+    let model = unending(WHOLE, true).await.chat().unwrap();
     let transcript = Transcript::from_user("Hi");
     let answer =
         tokio::time::timeout(std::time::Duration::from_secs(60), ask(&model, &transcript, &[])).await;
     let (_, response) = answer.expect("an answer").unwrap();
     assert_eq!(response.items, [Item::assistant("Hi")]);
+}
+
+#[tokio::test]
+async fn a_reason_beside_a_piece_of_the_answer_is_believed_at_the_end_of_the_stream_only() {
+    let transcript = Transcript::from_user("Hi");
+    let error = ask(&breaking(PERHAPS_MORE).await.chat().unwrap(), &transcript, &[]).await.unwrap_err();
+    assert_eq!(error.kind(), ModelErrorKind::StreamCut);
+
+    let piece = |text: &str| json!({"choices": [{"delta": {"content": text}, "finish_reason": "stop"}]});
+    let usage = json!({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}});
+    for tail in [vec![], vec![usage]] {
+        let events: Vec<_> = [piece("Hel"), piece("lo")].into_iter().chain(tail).collect();
+        let server = server(PATH, [stream(&events, "")]).await;
+        let (_, response) = ask(&settings(&server).chat().unwrap(), &transcript, &[]).await.unwrap();
+        assert_eq!(response.items, [Item::assistant("Hello")]);
+    }
 }
 
 #[tokio::test]
@@ -208,11 +230,8 @@ async fn a_connection_that_breaks_is_an_error_before_the_end_of_the_response_and
     let error = ask(&cut.chat().unwrap(), &transcript, &[]).await.unwrap_err();
     assert_eq!(error.kind(), ModelErrorKind::StreamCut);
 
-    let whole = breaking(
-        "data: {\"choices\": [{\"delta\": {\"content\": \"Hi\"}, \"finish_reason\": \"stop\"}]}\n\n",
-    )
-    .await;
-    let (_, response) = ask(&whole.chat().unwrap(), &transcript, &[]).await.unwrap();
+    let whole = breaking(WHOLE).await.chat().unwrap();
+    let (_, response) = ask(&whole, &transcript, &[]).await.unwrap();
     assert_eq!(response.items, [Item::assistant("Hi")]);
 }
 

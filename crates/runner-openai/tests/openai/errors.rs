@@ -108,11 +108,14 @@ async fn a_server_that_says_in_the_end_that_it_failed_says_so_with_its_status() 
 #[tokio::test]
 async fn what_cannot_be_read_behind_the_end_of_a_response_takes_nothing_from_it() {
     let wire = Wire::ChatStreamed;
-    let end = json!({"choices": [{"delta": {"content": "Hi"}, "finish_reason": "stop"}]});
+    let whole = [
+        json!({"choices": [{"delta": {"content": "Hi"}}]}),
+        json!({"choices": [{"delta": {}, "finish_reason": "stop"}]}),
+    ];
     for rest in
         ["data: {\"choices\": [], \"usa", "data: {\"choices\": [], \"usa\n\n", "event: error\ndata: late\n\n"]
     {
-        let server = server(wire.path(), [stream(std::slice::from_ref(&end), rest)]).await;
+        let server = server(wire.path(), [stream(&whole, rest)]).await;
         let (_, response) = ask(&*wire.model(&server), &Transcript::from_user("Hi"), &[]).await.unwrap();
         assert_eq!(response.items, [Item::assistant("Hi")], "{rest}");
     }

@@ -80,7 +80,8 @@ fn an_error_event_ends_the_message_in_whatever_shape_it_comes() {
         (Some("error"), r#"{"type":"overloaded_error","message":"Overloaded"}"#),
         (Some("error"), "upstream gone"),
     ] {
-        assert_eq!(Fold::new().push_named(name, data).unwrap(), Folded::Failed, "{name:?}: {data}");
+        let error = push(name, data).unwrap_err();
+        assert_ne!(error.kind(), ModelErrorKind::Protocol, "{name:?}: {data}");
     }
 }
 
@@ -92,8 +93,15 @@ fn what_is_no_error_ends_nothing() {
         (Some("ping"), "pong"),
         (Some("progress"), r#"{"message":"half done"}"#),
     ] {
-        assert_eq!(Fold::new().push_named(name, data).unwrap(), Folded::Quiet, "{name:?}: {data}");
+        assert_eq!(push(name, data).unwrap(), [], "{name:?}: {data}");
     }
+}
+
+/// What a first event of a message tells.
+fn push(name: Option<&str>, data: &str) -> Result<Vec<ModelEvent>, ModelError> {
+    let mut said = Vec::new();
+    MessagesFold::new(PROTOCOL).push_named(name, data, &mut said)?;
+    Ok(said)
 }
 
 fn opened(message: Value) -> Value {
@@ -110,13 +118,9 @@ fn content_that_comes_with_the_start_of_the_message_counts_unless_it_comes_again
     let given = opened(json!({"content": [one, null, two]}));
     let items = [text("Hi", one.clone()), call("t", r#"{"a":1}"#, two.clone())];
 
-    let mut fold = Fold::new();
-    for event in [&given, &ended()] {
-        assert_eq!(fold.push(&event.to_string()).unwrap(), Folded::Quiet);
-    }
-    let shown = vec![said("Hi"), called("t"), argued("t", r#"{"a":1}"#)];
-    assert_eq!(fold.push(r#"{"type":"message_stop"}"#).unwrap(), Folded::Done(shown));
-    assert_eq!(fold.finish().items, items);
+    let (events, response) = fold(&[given.clone(), ended()]).unwrap();
+    assert_eq!(events, [said("Hi"), called("t"), argued("t", r#"{"a":1}"#)]);
+    assert_eq!(response.items, items);
 
     let again = [
         given,
@@ -127,7 +131,7 @@ fn content_that_comes_with_the_start_of_the_message_counts_unless_it_comes_again
         stop(1),
         ended(),
     ];
-    let (events, response) = super::fold(&again).unwrap();
+    let (events, response) = fold(&again).unwrap();
     assert_eq!(events, [said("Hi"), called("t"), argued("t", r#"{"a":1}"#)]);
     assert_eq!(response.items, items);
 }
@@ -154,7 +158,7 @@ fn a_place_for_a_block_that_is_empty_is_none() {
             stop(1),
         ])
         .unwrap();
-        let (whole_events, whole) = whole(json!({"content": [nothing, {"type": "text", "text": "Hi"}]}));
+        let (whole_events, whole) = read(json!({"content": [nothing, {"type": "text", "text": "Hi"}]}));
         assert_eq!((&events, &response.items), (&vec![said("Hi")], &whole.items));
         assert_eq!((events, response.items.len()), (whole_events, 1));
     }
@@ -166,24 +170,23 @@ fn words_for_a_block_that_was_never_opened_are_not_lost_in_silence() {
     assert_eq!(error.kind(), ModelErrorKind::Protocol);
 }
 
-fn whole(body: Value) -> (Vec<ModelEvent>, ModelResponse) {
-    let (events, message) = Fold::whole(body.to_string().as_bytes()).unwrap();
-    (events, message.finish())
+fn read(body: Value) -> (Vec<ModelEvent>, ModelResponse) {
+    whole(&body.to_string()).unwrap()
 }
 
 #[test]
 fn a_text_in_place_of_blocks_is_one() {
     let item = text("Hi", json!({"type": "text", "text": "Hi"}));
-    let (events, response) = whole(json!({"content": "Hi", "stop_reason": "end_turn"}));
+    let (events, response) = read(json!({"content": "Hi", "stop_reason": "end_turn"}));
     assert_eq!((events, &response.items[..]), (vec![said("Hi")], &[item.clone()][..]));
     assert_eq!(fold(&[opened(json!({"content": ""})), ended()]).unwrap().1.items, []);
-    assert_eq!(whole(json!({"content": ""})).1.items, []);
+    assert_eq!(read(json!({"content": ""})).1.items, []);
 }
 
 #[test]
 fn counts_of_any_form_are_read_and_none_loses_the_answer() {
     let body = |usage: Value| json!({"content": [{"type": "text", "text": "Hi"}], "usage": usage});
-    let usage = |said: Value| whole(body(said)).1.usage;
+    let usage = |said: Value| read(body(said)).1.usage;
     assert_eq!(usage(json!({"input_tokens": 3.0, "output_tokens": "4"})), Usage::new(3, 4));
     let odd = json!({"input_tokens": {}, "output_tokens": -1, "output_tokens_details": "none"});
     for odd in [odd, json!("none"), json!([3]), json!(null)] {
@@ -203,23 +206,25 @@ fn a_body_that_reports_an_error_is_that_error() {
         let body = json!({
             "type": "message", "content": content, "error": {"type": "overloaded_error", "message": "boom"},
         });
-        let error = Fold::whole(body.to_string().as_bytes()).unwrap_err();
+        let error = whole(&body.to_string()).unwrap_err();
         assert_eq!((error.kind(), error.message()), (ModelErrorKind::Overloaded, "boom"));
     }
 }
 
 #[test]
 fn events_without_a_type_go_by_their_names() {
-    let mut fold = Fold::new();
-    let mut push = |name: &str, data: Value| fold.push_named(Some(name), &data.to_string()).unwrap();
+    let (mut fold, mut events) = (MessagesFold::new(PROTOCOL), Vec::new());
+    let mut push =
+        |name: &str, data: Value| fold.push_named(Some(name), &data.to_string(), &mut events).unwrap();
     push("message_start", json!({"message": {"model": "claude-x"}}));
     push("content_block_start", json!({"index": 0, "content_block": {"type": "text", "text": ""}}));
     let delta = json!({"index": 0, "delta": {"type": "text_delta", "text": "Hi"}});
-    assert_eq!(push("content_block_delta", delta), Folded::Event(said("Hi")));
+    push("content_block_delta", delta);
     push("content_block_stop", json!({"index": 0}));
     push("message_delta", json!({"delta": {"stop_reason": "end_turn"}}));
-    assert_eq!(push("message_stop", json!({})), Folded::Done(vec![]));
-    assert_eq!(fold.finish().items, [text("Hi", json!({"type": "text", "text": "Hi"}))]);
+    push("message_stop", json!({}));
+    assert_eq!(events, [said("Hi")]);
+    assert_eq!(fold.finish().unwrap().items, [text("Hi", json!({"type": "text", "text": "Hi"}))]);
 }
 
 #[test]
@@ -231,7 +236,7 @@ fn what_cannot_be_read_is_a_protocol_error_that_quotes_nothing() {
         ("a call without an id", start(0, json!({"type": "tool_use", "name": "secret"})).to_string()),
     ];
     for (what, event) in cases {
-        let error = Fold::new().push(&event).unwrap_err();
+        let error = push(None, &event).unwrap_err();
         assert_eq!(error.kind(), ModelErrorKind::Protocol, "{what}");
         assert!(!format!("{error:?}").contains("secret"), "{what}: {error:?}");
     }
@@ -276,37 +281,65 @@ fn a_whole_body_comes_to_the_same_as_a_stream_of_it() {
         json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": usage}),
     ])
     .unwrap();
-    let (events, message) = Fold::whole(body.to_string().as_bytes()).unwrap();
-    assert_eq!(events, streamed_events);
-    assert_eq!(message.finish(), streamed);
+    assert_eq!(read(body.clone()), (streamed_events.clone(), streamed.clone()));
+
+    // The same, as the only event of a stream.
+    let (mut fold, mut events) = (MessagesFold::new(PROTOCOL), Vec::new());
+    fold.push(&body.to_string(), &mut events).unwrap();
+    assert_eq!((events, fold.finish().unwrap()), (streamed_events, streamed));
+}
+
+#[test]
+fn a_message_that_ends_early_is_no_response() {
+    let (mut fold, mut events) = (MessagesFold::new(PROTOCOL), Vec::new());
+    for event in [start(0, json!({"type": "text", "text": "Hi"})), stop(0), ended()] {
+        fold.push(&event.to_string(), &mut events).unwrap();
+    }
+    let error = fold.finish().unwrap_err();
+    assert!(error.kind() == ModelErrorKind::StreamCut && error.is_retryable());
+}
+
+#[test]
+fn debug_shows_nothing_that_was_said() {
+    let (mut fold, mut events) = (MessagesFold::new(PROTOCOL), Vec::new());
+    let said = [start(0, json!({"type": "text", "text": "secret"})), start(1, tool_use("secret", json!({})))];
+    said.iter().for_each(|event| fold.push(&event.to_string(), &mut events).unwrap());
+    let shown = format!("{fold:?}");
+    assert!(shown.contains("blocks: 2") && !shown.contains("secret"), "{shown}");
+}
+
+#[test]
+fn a_model_out_of_control_is_stopped() {
+    let mut events: Vec<Value> =
+        (0..MAX_CONTENT_BLOCKS as u64).map(|index| start(index, tool_use("t", json!({})))).collect();
+    assert_eq!(fold(&events).unwrap().1.items.len(), MAX_CONTENT_BLOCKS);
+    events.push(start(MAX_CONTENT_BLOCKS as u64, tool_use("t", json!({}))));
+    assert_eq!(fold(&events).unwrap_err().kind(), ModelErrorKind::LimitExceeded);
+
+    let content = vec![json!({"type": "text", "text": "x"}); MAX_CONTENT_BLOCKS + 1];
+    let error = whole(&json!({"content": content}).to_string()).unwrap_err();
+    assert_eq!(error.kind(), ModelErrorKind::LimitExceeded);
 }
 
 #[test]
 fn a_body_that_is_no_message_is_a_protocol_error() {
     for body in ["[]", "{}", r#"{"status": "ok"}"#, "null", "<html>"] {
-        let error = Fold::whole(body.as_bytes()).unwrap_err();
+        let error = whole(body).unwrap_err();
         assert_eq!(error.kind(), ModelErrorKind::Protocol, "{body}");
     }
 }
 
 #[test]
-fn a_body_that_ends_too_early_is_cut() {
-    let error = Fold::whole(br#"{"content": [{"type": "text", "te"#).unwrap_err();
-    assert_eq!(error.kind(), ModelErrorKind::StreamCut);
-    assert!(error.is_retryable());
-}
-
-#[test]
 fn a_message_without_end_is_refused_once_it_is_too_large() {
-    let mut fold = Fold { budget: ResponseBudget::of(1000), ..Fold::new() };
-    fold.push(r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#)
-        .unwrap();
+    let (mut fold, mut events) = (MessagesFold::new(PROTOCOL), Vec::new());
+    fold.budget = ResponseBudget::of(1000);
+    fold.push(&start(0, json!({"type": "text", "text": ""})).to_string(), &mut events).unwrap();
     let delta = json!({
         "type": "content_block_delta",
         "index": 0,
         "delta": {"type": "text_delta", "text": "x".repeat(100)},
     });
-    let pushed: Vec<_> = (0..20).map(|_| fold.push(&delta.to_string())).collect();
+    let pushed: Vec<_> = (0..20).map(|_| fold.push(&delta.to_string(), &mut events)).collect();
     assert!(pushed[0].is_ok());
     let error = pushed.into_iter().find_map(Result::err).unwrap();
     assert_eq!(error.kind(), ModelErrorKind::LimitExceeded);
