@@ -7,7 +7,7 @@ use std::mem;
 
 use agentexec_agent_core::model::ModelEvent;
 use agentexec_agent_core::transcript::{AssistantItem, Item, Raw, ReasoningItem, ToolCall};
-use agentexec_runner_http::FoldError;
+use agentexec_runner_http::{FoldError, new_call_id};
 use serde_json::{Map, Value};
 
 use crate::wire::Delta;
@@ -41,15 +41,21 @@ enum Kind {
 impl Block {
     /// Opens a block in the form it came in, with what there is to show of it already.
     pub(crate) fn start(mut raw: Map<String, Value>) -> Result<(Self, Option<ModelEvent>), FoldError> {
+        if !raw.contains_key("type")
+            && let Some(kind) = likely_kind(&raw)
+        {
+            raw.insert("type".into(), kind.into());
+        }
         let kind = match raw.get("type").and_then(Value::as_str) {
             Some("text") => Kind::Text(take_string(&mut raw, "text")),
             Some("thinking") => Kind::Thinking(take_string(&mut raw, "thinking")),
             Some("redacted_thinking") => Kind::RedactedThinking,
-            Some("tool_use") => Kind::ToolUse {
-                id: required(&raw, "id")?,
-                name: required(&raw, "name")?,
-                json: String::new(),
-            },
+            Some("tool_use") => {
+                let id = text_in(&raw, "id").unwrap_or_else(new_call_id);
+                raw.insert("id".into(), id.clone().into());
+                let name = text_in(&raw, "name").ok_or_else(nameless)?;
+                Kind::ToolUse { id, name, json: String::new() }
+            }
             _ => Kind::Other { json: String::new() },
         };
         let event = match &kind {
@@ -63,10 +69,30 @@ impl Block {
         Ok((Self { raw, kind, has_ended: false }, event))
     }
 
+    /// Whether text belongs into it, or may.
+    pub(crate) fn takes_text(&self) -> bool {
+        matches!(self.kind, Kind::Text(_) | Kind::Other { .. })
+    }
+
+    /// Adds what a delta of an unknown kind holds to the fields of the same names, where nobody here knows the block
+    /// either: it goes back as a whole.
+    pub(crate) fn grow(&mut self, event: &str) {
+        let Kind::Other { .. } = self.kind else { return };
+        let Ok(Value::Object(mut event)) = serde_json::from_str(event) else { return };
+        let Some(Value::Object(delta)) = event.remove("delta") else { return };
+        for (field, piece) in delta.into_iter().filter(|(field, _)| field != "type") {
+            match (self.raw.entry(field).or_insert(Value::Null), piece) {
+                (Value::String(text), Value::String(piece)) => text.push_str(&piece),
+                (Value::Array(list), Value::Array(more)) => list.extend(more),
+                (whole, piece) => *whole = piece,
+            }
+        }
+    }
+
     /// Adds a delta. One that does not belong to this kind of block, or of a kind that nobody here knows, changes
     /// nothing.
     pub(crate) fn extend(&mut self, delta: Delta<'_>) -> Option<ModelEvent> {
-        match (&mut self.kind, delta.kind.as_str()) {
+        match (&mut self.kind, delta.kind()) {
             (Kind::Text(text), "text_delta") => {
                 text.push_str(delta.text.as_str());
                 shown(delta.text.as_str()).map(ModelEvent::TextDelta)
@@ -185,8 +211,17 @@ fn take_string(raw: &mut Map<String, Value>, field: &str) -> String {
     }
 }
 
-fn required(raw: &Map<String, Value>, field: &str) -> Result<String, FoldError> {
-    let text = raw.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
-    text.map(str::to_owned)
-        .ok_or_else(|| FoldError::unreadable(format!("a `tool_use` block comes without its `{field}`")))
+/// What a block is that does not say so.
+fn likely_kind(raw: &Map<String, Value>) -> Option<&'static str> {
+    let fields = [("text", "text"), ("thinking", "thinking"), ("input", "tool_use")];
+    fields.into_iter().find_map(|(field, kind)| raw.contains_key(field).then_some(kind))
+}
+
+fn text_in(raw: &Map<String, Value>, field: &str) -> Option<String> {
+    raw.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// No tool has no name, and the call cannot go back without one.
+fn nameless() -> FoldError {
+    FoldError::unreadable("a `tool_use` block comes without its `name`")
 }

@@ -52,6 +52,8 @@ pub struct MessagesFold {
     budget: ResponseBudget,
     /// Where the newest block of each index stands.
     places: HashMap<u64, usize>,
+    /// Whether the newest block came without an index.
+    is_unplaced: bool,
     /// Whether anything of a message came.
     has_begun: bool,
     has_ended: bool,
@@ -74,6 +76,7 @@ impl MessagesFold {
             blocks: Vec::new(),
             budget: ResponseBudget::default(),
             places: HashMap::new(),
+            is_unplaced: false,
             has_begun: false,
             has_ended: false,
             leaves_thoughts: false,
@@ -165,8 +168,7 @@ impl MessagesFold {
         match event.kind.as_str() {
             "content_block_delta" => {
                 self.budget.spend(event.delta.as_ref().map_or(0, |delta| delta.weight(data)))?;
-                let block = self.block(event.index)?;
-                told.extend(event.delta.and_then(|delta| block.extend(delta)));
+                told.extend(self.extend(event.index, event.delta.unwrap_or_default(), data)?);
             }
             "content_block_start" => {
                 self.budget.spend(data.len())?;
@@ -174,6 +176,11 @@ impl MessagesFold {
             }
             // Of a block that is none there is nothing to end.
             "content_block_stop" => told.extend(self.block(event.index).ok().and_then(Block::stop)),
+            // What was said before is of no message that goes on.
+            "message_start" if !self.blocks.is_empty() => {
+                let message = "the server began the message anew in the middle of it";
+                return Err(ModelError::new(ModelErrorKind::StreamCut, message).into());
+            }
             "message_start" => {
                 self.has_begun = true;
                 if let Some(mut message) = event.message {
@@ -191,16 +198,44 @@ impl MessagesFold {
         Ok(())
     }
 
-    /// The newest block with this index. Without an index it is the newest of all.
+    /// Adds a delta to its block. Text that no block takes is one of its own: some gateways leave out where it begins.
+    fn extend(
+        &mut self,
+        index: Option<u64>,
+        delta: Delta<'_>,
+        data: &str,
+    ) -> Result<Option<ModelEvent>, FoldError> {
+        let is_text = delta.kind() == "text_delta";
+        match self.block(index) {
+            Ok(block) if !is_text || block.takes_text() => {
+                if delta.is_unknown() {
+                    block.grow(data);
+                }
+                Ok(block.extend(delta))
+            }
+            _ if is_text => {
+                let text = ("text".to_owned(), delta.text.into_string().into());
+                self.start(index, Map::from_iter([("type".to_owned(), "text".into()), text]))
+            }
+            Ok(_) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The newest block with this index. Without an index it is the newest of all, also where only its start had none.
     fn block(&mut self, index: Option<u64>) -> Result<&mut Block, FoldError> {
         let place = match index {
             Some(index) => self.places.get(&index).copied(),
-            None => self.blocks.len().checked_sub(1),
+            None => None,
         };
-        place.and_then(|place| self.blocks.get_mut(place)).ok_or_else(|| {
-            let index = index.map_or_else(String::new, |index| format!(" {index}"));
-            FoldError::unreadable(format!("an event is for content block{index}, which was never opened"))
-        })
+        let newest = self.blocks.len().checked_sub(1);
+        place
+            .or(newest.filter(|_| index.is_none() || self.is_unplaced))
+            .and_then(|place| self.blocks.get_mut(place))
+            .ok_or_else(|| {
+                let index = index.map_or_else(String::new, |index| format!(" {index}"));
+                FoldError::unreadable(format!("an event is for content block{index}, which was never opened"))
+            })
     }
 
     fn start(
@@ -216,6 +251,7 @@ impl MessagesFold {
             return Err(too_many().into());
         }
         let (block, event) = Block::start(raw)?;
+        self.is_unplaced = index.is_none();
         if let Some(index) = index {
             self.places.insert(index, self.blocks.len());
         }
@@ -308,7 +344,9 @@ impl Fold for MessagesFold {
         if message.error.is_some() {
             return Err(FoldError::reported(&String::from_utf8_lossy(body)));
         }
-        let Some(content) = message.content.take() else {
+        let content = message.content.take();
+        let content = content.or_else(|| message.stop_reason.is_some().then(Vec::new));
+        let Some(content) = content else {
             return Err(FoldError::unreadable("the answer is no message: it has no `content`"));
         };
         self.take((0..).zip(content), told)?;

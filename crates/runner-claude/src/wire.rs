@@ -8,8 +8,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+
+use crate::fold::MAX_CONTENT_BLOCKS;
 
 /// The kinds of event that [`Event`] describes. Others are skipped, whatever their fields hold.
 const EVENTS: [&str; 8] = [
@@ -35,6 +37,7 @@ const ERROR: &str = "error";
 pub(crate) struct Event<'a> {
     #[serde(borrow, default, rename = "type")]
     pub(crate) kind: Text<'a>,
+    #[serde(default, deserialize_with = "lenient_count")]
     pub(crate) index: Option<u64>,
     #[serde(borrow)]
     pub(crate) delta: Option<Delta<'a>>,
@@ -64,9 +67,26 @@ pub(crate) struct Delta<'a> {
 }
 
 impl Delta<'_> {
+    /// Its kind: its type, or what it holds where a server leaves that out.
+    pub(crate) fn kind(&self) -> &str {
+        let holds = [
+            (&self.kind, self.kind.as_str()),
+            (&self.text, "text_delta"),
+            (&self.partial_json, "input_json_delta"),
+            (&self.thinking, "thinking_delta"),
+            (&self.signature, "signature_delta"),
+        ];
+        holds.into_iter().find(|(text, _)| !text.as_str().is_empty()).map_or("", |(_, kind)| kind)
+    }
+
+    /// Whether nobody here knows its kind.
+    pub(crate) fn is_unknown(&self) -> bool {
+        !DELTAS.contains(&self.kind())
+    }
+
     /// How many bytes of the event `data`, whose delta this is, a block keeps.
     pub(crate) fn weight(&self, data: &str) -> usize {
-        if self.citation.is_some() {
+        if self.citation.is_some() || self.is_unknown() {
             return data.len();
         }
         [&self.text, &self.partial_json, &self.thinking, &self.signature]
@@ -92,20 +112,44 @@ pub(crate) struct Message {
 
 /// The blocks of a message. A text in place of them is one block, and a place for one that is empty is none.
 fn content<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Map<String, Value>>>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Content {
-        Text(String),
-        Blocks(Vec<Option<Map<String, Value>>>),
+    struct Content;
+
+    impl<'de> Visitor<'de> for Content {
+        type Value = Option<Vec<Map<String, Value>>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("content blocks")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            let block = |text| Map::from_iter([("type".into(), "text".into()), ("text".into(), text)]);
+            Ok(Some(
+                Some(text)
+                    .filter(|text| !text.is_empty())
+                    .map(|text| block(text.into()))
+                    .into_iter()
+                    .collect(),
+            ))
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut blocks = Vec::new();
+            // One too many is enough to be refused.
+            while blocks.len() <= MAX_CONTENT_BLOCKS
+                && let Some(block) = list.next_element::<Option<Map<String, Value>>>()?
+            {
+                blocks.extend(block.filter(|block| !block.is_empty()));
+            }
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(Some(blocks))
+        }
     }
 
-    Ok(Option::deserialize(from)?.map(|content| match content {
-        Content::Text(text) if text.is_empty() => Vec::new(),
-        Content::Text(text) => {
-            vec![Map::from_iter([("type".to_owned(), "text".into()), ("text".to_owned(), text.into())])]
-        }
-        Content::Blocks(blocks) => blocks.into_iter().flatten().filter(|block| !block.is_empty()).collect(),
-    }))
+    from.deserialize_any(Content)
 }
 
 /// More about why the model stopped; sent with a refusal.
@@ -142,6 +186,10 @@ fn counts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Box<Counts>>, D::
     }))
 }
 
+fn lenient_count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    Ok(count(&Value::deserialize(from)?))
+}
+
 /// A count, also as a number with a fraction or as text.
 fn count(said: &Value) -> Option<u64> {
     let number = || said.as_f64().or_else(|| said.as_str()?.trim().parse().ok());
@@ -165,7 +213,10 @@ impl<'a> Event<'a> {
         data: &str,
         read: Result<Self, serde_json::Error>,
     ) -> Result<Option<Self>, serde_json::Error> {
-        let Ok(value) = serde_json::from_str::<Value>(data) else { return read.map(Some) };
+        let Ok(value) = serde_json::from_str::<Value>(data) else {
+            let is_known = name.is_none_or(|name| EVENTS.contains(&name));
+            return if is_known { read.map(Some) } else { Ok(None) };
+        };
         let said = value.get("type").and_then(Value::as_str);
         if said == Some(ERROR) || (said.is_none() && is_complaint(name, &value)) {
             return Ok(Some(Self { kind: Text::from(ERROR), ..Self::default() }));
@@ -268,7 +319,8 @@ mod tests {
             Event::read(Some("content_block_delta"), r#"{"delta": {"type": "text_delta", "text": 3}}"#)
                 .is_err()
         );
-        assert!(Event::read(Some("progress"), "{").is_err());
+        assert!(Event::read(Some("progress"), "{").unwrap().is_none());
+        assert!(Event::read(Some("message_stop"), "{").is_err() && Event::read(None, "{").is_err());
     }
 
     #[test]

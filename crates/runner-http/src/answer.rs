@@ -30,7 +30,7 @@ fn redirect(head: &Head) -> ModelError {
         .ok()
         .zip(head.header("location"))
         .and_then(|(base, location)| base.join(location).ok())
-        .and_then(|url| Some(format!("{}://{}", url.scheme(), url.host_str()?)));
+        .map(|url| url.origin().ascii_serialization());
     let target = target.as_deref().unwrap_or("an address that cannot be read");
     let message = format!(
         "{}: {} redirects to {target}, and a key is not sent on: set the base URL to the address that answers",
@@ -86,6 +86,9 @@ struct Probe {
     error: Option<IgnoredAny>,
     message: Option<Value>,
     detail: Option<Value>,
+    /// Of z.ai, beside a code.
+    msg: Option<IgnoredAny>,
+    success: Option<bool>,
     id: Option<IgnoredAny>,
     choices: Option<IgnoredAny>,
     output: Option<IgnoredAny>,
@@ -104,7 +107,9 @@ impl Probe {
         }
         let says_something =
             |value: &Option<Value>| matches!(value, Some(Value::String(_) | Value::Array(_)));
-        let is_complaint = says_something(&self.message) || says_something(&self.detail);
+        let is_complaint = says_something(&self.message)
+            || says_something(&self.detail)
+            || (self.msg.is_some() && self.success == Some(false));
         self.error.is_some() || (is_complaint && self.id.is_none() && self.r#type.is_none())
     }
 }

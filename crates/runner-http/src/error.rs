@@ -78,7 +78,7 @@ impl Facts {
         };
         let get = |key: &str| object.get(key).filter(|value| !value.is_null());
         let mut facts = Self {
-            message: ["message", "detail", "error_description"]
+            message: ["message", "detail", "error_description", "msg", "Message", "errors"]
                 .into_iter()
                 .find_map(|key| text_of(get(key)?)),
             code: get("code").and_then(Value::as_str).map(str::to_owned),
@@ -116,7 +116,9 @@ impl Facts {
     /// The error for people. `status` is that of the answer when it is an error status.
     pub(crate) fn into_error(self, status: Option<u16>, origin: Option<&Origin>, body: &str) -> ModelError {
         let kind = self.kind(status);
-        let said = self.message.as_deref().map(one_line).filter(|message| !message.is_empty());
+        // A secret may be spelled with escapes, which are gone here.
+        let safe = |text: &str| one_line(&origin.map_or(text.into(), |origin| origin.redact(text)));
+        let said = self.message.as_deref().map(safe).filter(|message| !message.is_empty());
         let message = match (origin, said) {
             (Some(origin), Some(said)) => format!("{}: {said}", origin.provider),
             (Some(origin), None) => format!("{}: {}", origin.provider, meaning(kind, origin)),
@@ -125,7 +127,7 @@ impl Facts {
         };
         let mut error = ModelError::new(kind, message);
         if let Some(code) = self.code.or(self.class) {
-            error = error.with_code(one_line(&code));
+            error = error.with_code(safe(&code));
         } else if let Some(status) = self.status {
             error = error.with_code(status.to_string());
         }
@@ -180,7 +182,7 @@ fn special(word: &str) -> Option<ModelErrorKind> {
 
 /// What only the message tells. OpenAI has a code for each; Anthropic, vLLM, llama.cpp and others have words.
 fn special_message(message: &str, status: Option<u16>) -> Option<ModelErrorKind> {
-    const CONTEXT: [&str; 8] = [
+    const CONTEXT: [&str; 14] = [
         "prompt is too long",
         "input is too long",
         "maximum context length",
@@ -189,6 +191,13 @@ fn special_message(message: &str, status: Option<u16>) -> Option<ModelErrorKind>
         "exceeds the context",
         "exceed context limit",
         "available context size",
+        // Gemini, vLLM, SGLang, TGI, xAI and LM Studio, in this order.
+        "exceeds the maximum number of tokens",
+        "longer than the maximum model length",
+        "longer than the model's context length",
+        "`inputs` tokens + `max_new_tokens` must be",
+        "maximum prompt length is",
+        "context length of only",
     ];
     const FILTER: [&str; 2] = ["content filtering policy", "content management policy"];
     const QUOTA: [&str; 2] = ["credit balance is too low", "exceeded your current quota"];
@@ -268,6 +277,9 @@ fn text_of(value: &Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Array(items) => {
             let first = items.first()?;
+            if let Value::String(text) = first {
+                return Some(text.clone());
+            }
             let complaint = first.get("msg").or_else(|| first.get("message"))?.as_str()?;
             let place: Vec<String> = first
                 .get("loc")

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use reqwest::Url;
 use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 
 use crate::error::Facts;
 use crate::text::excerpt;
@@ -67,6 +68,36 @@ impl fmt::Debug for Origin {
     }
 }
 
+impl Origin {
+    /// The JSON without secrets that are spelled with escapes, if there are any.
+    fn redact_json(&self, json: &str) -> Option<String> {
+        if self.secrets.is_empty() || !json.contains('\\') {
+            return None;
+        }
+        let mut value = serde_json::from_str(json).ok()?;
+        self.redact_value(&mut value).then(|| value.to_string())
+    }
+
+    /// Whether there was a secret in it.
+    fn redact_value(&self, value: &mut Value) -> bool {
+        let both = |one, other| one | other;
+        match value {
+            Value::String(text) => match self.redact(text.as_str()) {
+                Cow::Borrowed(_) => false,
+                Cow::Owned(clean) => {
+                    *text = clean;
+                    true
+                }
+            },
+            Value::Array(items) => items.iter_mut().map(|item| self.redact_value(item)).fold(false, both),
+            Value::Object(members) => {
+                members.values_mut().map(|member| self.redact_value(member)).fold(false, both)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// A URL for messages: without credentials, query and fragment.
 pub(crate) fn without_secrets(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
@@ -104,7 +135,7 @@ impl Head {
     /// OpenAI and those who speak its protocol say `x-request-id`, Anthropic says `request-id`.
     pub(crate) fn request_id(&self) -> Option<&str> {
         let mut ids = ["x-request-id", "request-id"].into_iter().filter_map(|name| self.header(name));
-        ids.find(|id| !id.is_empty())
+        ids.find(|id| !id.is_empty() && self.origin.redact(*id) == *id)
     }
 
     /// Adds status and request id to an error about this answer.
@@ -118,7 +149,8 @@ impl Head {
 
     /// A body as text, without the secrets that it repeats.
     pub(crate) fn text<'b>(&self, body: &'b [u8]) -> Cow<'b, str> {
-        self.origin.redact(String::from_utf8_lossy(body))
+        let text = self.origin.redact(String::from_utf8_lossy(body));
+        self.origin.redact_json(&text).map_or(text, Cow::Owned)
     }
 
     /// Adds the beginning of what it is about, too.

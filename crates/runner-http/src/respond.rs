@@ -13,6 +13,7 @@ use crate::reply::{JsonBody, ReplyBody};
 use crate::request::Request;
 use crate::sending::{Sending, Sent};
 use crate::steps::{Steps, stream_of};
+use crate::surrogates::Surrogates;
 use crate::transport::Transport;
 
 /// A request to a model in the words of a protocol, and how its answer is read. Without IO.
@@ -101,6 +102,7 @@ struct Step<F> {
 struct Reading<F> {
     events: EventStream,
     fold: F,
+    surrogates: Surrogates,
 }
 
 impl<F: OptionalFeature> Default for Step<F> {
@@ -135,7 +137,7 @@ impl<X: Exchange> Steps for Turn<'_, X> {
             Phase::Send(sending, step) => self.send(sending, step, told).await?,
             Phase::Read(reading) => read(reading, told).await?,
             Phase::Close(reading) => {
-                let Reading { events, fold } = *reading;
+                let Reading { events, fold, .. } = *reading;
                 let (status, request_id) = (events.status(), events.request_id().map(str::to_owned));
                 events.finish().await;
                 complete(fold, status, request_id.as_deref(), told)?;
@@ -179,7 +181,9 @@ impl<X: Exchange> Turn<'_, X> {
         // Servers answer with a body where a stream was asked for, and the other way round: what came decides.
         match reply.into_body() {
             ReplyBody::Json(body) => read_body(&body, fold, told).map(|()| Phase::Over),
-            ReplyBody::Events(events) => Ok(Phase::Read(Box::new(Reading { events, fold }))),
+            ReplyBody::Events(events) => {
+                Ok(Phase::Read(Box::new(Reading { events, fold, surrogates: Surrogates::default() })))
+            }
         }
     }
 
@@ -208,7 +212,13 @@ impl<X: Exchange> Turn<'_, X> {
 }
 
 fn read_body(body: &JsonBody, mut fold: impl Fold, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
-    if let Err(failed) = fold.whole(body.bytes(), told) {
+    let mut folded = fold.whole(body.bytes(), told);
+    if let Err(FoldError::Unreadable(_)) = folded
+        && let Some(mended) = Surrogates::default().mend(&String::from_utf8_lossy(body.bytes()))
+    {
+        folded = fold.whole(mended.as_bytes(), told);
+    }
+    if let Err(failed) = folded {
         return Err(match failed {
             FoldError::Reported(error) => like(body.error(), &error),
             FoldError::ReportedIn(part, error) => like(body.error_in(&part), &error),
@@ -231,12 +241,12 @@ async fn read<X: Exchange>(
     mut reading: Box<Reading<X::Fold>>,
     told: &mut Vec<ModelEvent>,
 ) -> Result<Phase<X>, ModelError> {
-    let Reading { events, fold } = &mut *reading;
+    let Reading { events, fold, surrogates } = &mut *reading;
     if fold.progress() == Progress::Whole {
         events.hurry();
     }
     let mut read = match events.next_or_heartbeat().await {
-        Ok(Some(Heard::Event(event))) => take_in(fold, &event, told),
+        Ok(Some(Heard::Event(event))) => take_in(fold, surrogates, &event, told),
         Ok(Some(_)) => {
             told.push(ModelEvent::Heartbeat);
             Ok(())
@@ -258,7 +268,7 @@ async fn read<X: Exchange>(
         && fold.progress() != Progress::Over
         && let Some(event) = events.next_in_hand()
     {
-        read = take_in(fold, &event, told);
+        read = take_in(fold, surrogates, &event, told);
     }
     read.map_err(|error| identified(error, events.status(), events.request_id()))?;
     // What was said before the end is told first, since closing may take a moment.
@@ -268,12 +278,19 @@ async fn read<X: Exchange>(
 /// Folds an event of a stream. One that says nothing of the answer is a sign of life, unless it is called an error.
 fn take_in(
     fold: &mut impl Fold,
+    surrogates: &mut Surrogates,
     event: &StreamEvent<'_>,
     told: &mut Vec<ModelEvent>,
 ) -> Result<(), ModelError> {
     let (before, was_whole) = (told.len(), fold.progress() >= Progress::Whole);
     let is_error = event.name() == Some("error");
-    match fold.fold(event.name(), event.data(), told) {
+    let mut folded = fold.fold(event.name(), event.data(), told);
+    if let Err(FoldError::Unreadable(_)) = folded
+        && let Some(mended) = surrogates.mend(event.data())
+    {
+        folded = fold.fold(event.name(), &mended, told);
+    }
+    match folded {
         Ok(()) if is_error && told.len() == before && fold.progress() < Progress::Whole => {
             return Err(event.error());
         }

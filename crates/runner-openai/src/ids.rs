@@ -2,12 +2,7 @@
 
 use std::borrow::Cow;
 
-use uuid::Uuid;
-
-/// A call id that no other call has, in this run or another: 37 characters, where OpenAI takes 40.
-pub(crate) fn new_call_id() -> String {
-    format!("call_{}", Uuid::new_v4().simple())
-}
+pub(crate) use agentexec_runner_http::new_call_id;
 
 /// How much of a long id stays readable.
 const KEPT: usize = 20;

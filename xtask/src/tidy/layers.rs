@@ -65,7 +65,7 @@ pub(super) const LAYERS: &[Layer] = &[
         package: "agentexec-runner-openai",
         ours: "agentexec-runner-core agentexec-tools agentexec-agent-core \
                agentexec-runner-http",
-        external: "futures-util serde serde_json uuid",
+        external: "futures-util serde serde_json",
     },
     Layer {
         package: "agentexec-runner-claude",

@@ -93,7 +93,8 @@ struct Case {
 
 #[test]
 fn content_blocks_become_events_and_items() {
-    let cases = [text_cases(), thinking_cases(), tool_cases(), whole_input_cases(), unknown_cases()];
+    let cases =
+        [text_cases(), gateway_cases(), thinking_cases(), tool_cases(), whole_input_cases(), unknown_cases()];
     for case in cases.into_iter().flatten() {
         let (events, response) = fold(&case.stream).unwrap();
         assert_eq!(events, case.events, "events: {}", case.rule);
@@ -158,6 +159,38 @@ fn text_cases() -> Vec<Case> {
             ],
             events: vec![said("x")],
             items: vec![text("x", json!({"type": "text", "text": "x"}))],
+        },
+    ]
+}
+
+fn gateway_cases() -> Vec<Case> {
+    let thinking = || json!({"type": "thinking", "thinking": "Hm", "signature": "s"});
+    vec![
+        Case {
+            rule: "text that comes to a thought is a block of its own",
+            stream: vec![start(0, thinking()), text_delta(0, "O"), text_delta(0, "k"), stop(0)],
+            events: vec![reasoned("Hm"), said("O"), said("k")],
+            items: vec![thought("Hm", thinking()), text("Ok", json!({"type": "text", "text": "Ok"}))],
+        },
+        Case {
+            rule: "a block and a delta without a type are what they hold",
+            stream: vec![start(0, json!({"text": "o"})), delta(0, json!({"text": "k"})), stop(0)],
+            events: vec![said("o"), said("k")],
+            items: vec![text("ok", json!({"type": "text", "text": "ok"}))],
+        },
+        Case {
+            rule: "an index may be text, or missing at the start",
+            stream: vec![
+                json!({"type": "content_block_start", "content_block": {"type": "text", "text": ""}}),
+                text_delta(0, "a"),
+                json!({"type": "content_block_start", "index": "1", "content_block": {"type": "text", "text": ""}}),
+                json!({"type": "content_block_delta", "index": 1.0, "delta": {"type": "text_delta", "text": "b"}}),
+            ],
+            events: vec![said("a"), said("b")],
+            items: vec![
+                text("a", json!({"type": "text", "text": "a"})),
+                text("b", json!({"type": "text", "text": "b"})),
+            ],
         },
     ]
 }
@@ -297,6 +330,18 @@ fn unknown_cases() -> Vec<Case> {
             stream: vec![start(0, json!({"type": "new_block", "x": [1, {"y": null}]})), stop(0)],
             events: vec![],
             items: vec![opaque(json!({"type": "new_block", "x": [1, {"y": null}]}))],
+        },
+        Case {
+            rule: "what unknown deltas bring to an unknown block is put together in its raw form",
+            stream: vec![
+                start(0, json!({"type": "compaction", "content": null})),
+                delta(0, json!({"type": "compaction_delta", "content": "so"})),
+                delta(0, json!({"type": "compaction_delta", "content": " far", "parts": [1]})),
+                delta(0, json!({"type": "compaction_delta", "parts": [2]})),
+                stop(0),
+            ],
+            events: vec![],
+            items: vec![opaque(json!({"type": "compaction", "content": "so far", "parts": [1, 2]}))],
         },
         Case {
             rule: "pings, unknown events and unknown deltas change nothing, wherever they stand",

@@ -127,3 +127,16 @@ async fn an_answer_that_comes_with_the_start_of_its_stream_is_shown_and_carried_
     assert_eq!((&*seen.run().output, &*seen.shown()), ("It is 3.", "It is 3."));
     assert_eq!(seen.newest()["content"][0]["content"], "3");
 }
+
+/// JavaScript gateways cut a text by UTF-16 units, also inside of a character.
+#[tokio::test]
+async fn halves_of_a_character_are_put_together_and_one_alone_takes_no_answer() {
+    let in_units = |json: String| json.replace('▲', r"\ud83d").replace('▼', r"\ude42");
+    let body = json!({"content": [{"type": "text", "text": "ab▲cd"}], "stop_reason": "end_turn"});
+    let whole = ResponseTemplate::new(200).set_body_raw(in_units(body.to_string()), "application/json");
+    let streamed = events_in(in_units(sse(&Answer::text("ab▲▼cd").events())));
+    for (answer, expected) in [(streamed, "ab🙂cd"), (whole, "ab\u{fffd}cd")] {
+        let seen = play(true, &Agent::new("Speaker"), [answer]).await;
+        assert_eq!((&*seen.run().output, &*seen.shown()), (expected, expected));
+    }
+}

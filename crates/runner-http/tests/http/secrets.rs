@@ -20,8 +20,8 @@ async fn a_redirect_is_never_followed() {
     };
     let other_host = other.address.replace("127.0.0.1", "localhost");
     for (location, expected) in [
-        (format!("http://u:p@{other_host}/v1/ask?key=private"), "redirects to http://localhost,"),
-        ("/elsewhere".to_owned(), "redirects to http://127.0.0.1,"),
+        (format!("http://u:p@{other_host}/v1/ask?key=private"), "redirects to http://localhost:"),
+        ("/elsewhere".to_owned(), "redirects to http://127.0.0.1:"),
         ("http://[broken".to_owned(), "redirects to an address that cannot be read,"),
     ] {
         let server = server_of(location).await;
@@ -69,6 +69,37 @@ async fn a_key_that_the_server_repeats_is_blotted_out() {
         assert!(!shown.contains(KEY), "{shown}");
         assert!(shown.contains("[redacted]"), "{shown}");
     }
+}
+
+#[tokio::test]
+async fn a_key_that_the_server_spells_with_escapes_is_blotted_out() {
+    const ODD: &str = "abc/def+ghi/0123456789==";
+    let spelled = [ODD.replace('/', "\\/"), ODD.replace('+', "\\u002B"), ODD.to_owned()];
+    for spelled in spelled {
+        let body = format!(r#"{{"error":{{"message":"Invalid key {spelled}","code":"{spelled}"}}}}"#);
+        let event = format!("data: {body}\n\n");
+        for (status, content_type, body) in
+            [("401 No", "application/json", &body), ("401 No", "text/event-stream", &event)]
+        {
+            let server = Server::always(vec![answer(status, content_type, body)]).await;
+            let transport = server.builder().bearer(SecretString::from(ODD)).build().unwrap();
+            let error = ask(&transport).await.unwrap_err();
+            let shown = format!("{error:#} {error:?} {:?}", error.code());
+            assert!(!shown.contains(ODD) && shown.contains("[redacted]"), "{shown}");
+            if content_type == "application/json" {
+                let body = error.body().unwrap();
+                assert!(!body.contains(&spelled) && body.contains("[redacted]"), "{body}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_no_request_id() {
+    let head = format!("HTTP/1.1 401 No\r\nrequest-id: {KEY}\r\ncontent-length: 0\r\n\r\n");
+    let server = Server::always(vec![send(head)]).await;
+    let error = ask(&server.builder().secret_header("x-api-key", key()).build().unwrap()).await.unwrap_err();
+    assert_eq!(error.request_id(), None);
 }
 
 #[test]

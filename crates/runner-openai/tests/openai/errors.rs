@@ -135,3 +135,31 @@ async fn what_came_before_an_event_that_cannot_be_read_is_told_first() {
         assert!(told.iter().any(|event| event.as_ref().is_ok_and(|event| *event == text)), "{told:?}");
     }
 }
+
+/// JavaScript servers cut a text by UTF-16 units, also inside of a character.
+#[tokio::test]
+async fn halves_of_a_character_are_put_together_and_one_alone_takes_no_answer() {
+    let in_units = |json: String| json.replace('▲', r"\ud83d").replace('▼', r"\ude42");
+    let chat = json!({"choices": [{"message": {"content": "ab▲cd"}, "finish_reason": "stop"}]});
+    let message = json!({"type": "message", "content": [{"type": "output_text", "text": "ab▲cd"}]});
+    let response = json!({"object": "response", "status": "completed", "output": [message]});
+    let streamed = |wire: Wire| wire.bytes(&say("ab▲▼cd"));
+    for (wire, body, expected) in [
+        (Wire::ChatStreamed, streamed(Wire::ChatStreamed), "ab🙂cd"),
+        (Wire::ResponsesStreamed, streamed(Wire::ResponsesStreamed), "ab🙂cd"),
+        (Wire::ChatWhole, chat.to_string(), "ab\u{fffd}cd"),
+        (Wire::ResponsesWhole, response.to_string(), "ab\u{fffd}cd"),
+    ] {
+        let kind = if wire.is_streamed() { "text/event-stream" } else { "application/json" };
+        let answer = ResponseTemplate::new(200).set_body_raw(in_units(body), kind);
+        let server = server(wire.path(), [answer]).await;
+        let (events, response) = ask(&*wire.model(&server), &Transcript::from_user("Hi"), &[]).await.unwrap();
+        let shown = events.iter().filter_map(|event| match event {
+            ModelEvent::TextDelta(text) => Some(text.as_str()),
+            _ => None,
+        });
+        assert_eq!(shown.collect::<String>(), expected, "{wire:?}");
+        let [Item::Assistant(said)] = &response.items[..] else { panic!("{wire:?}: {response:?}") };
+        assert_eq!(said.text, expected, "{wire:?}");
+    }
+}

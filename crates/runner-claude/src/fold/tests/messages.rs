@@ -43,6 +43,16 @@ fn calls_without_a_stop_reason_are_tool_calls() {
 }
 
 #[test]
+fn a_call_without_an_id_gets_one_that_goes_back_too() {
+    let call = json!({"type": "tool_use", "name": "add", "input": {}});
+    let (events, response) = fold(&[start(0, call.clone()), start(1, call)]).unwrap();
+    let [Item::ToolCall(one), Item::ToolCall(two)] = &response.items[..] else { panic!("{response:?}") };
+    assert_eq!(events, [called(&one.id), called(&two.id)]);
+    assert_ne!(one.id, two.id);
+    assert_eq!(one.raw.as_ref().unwrap().value["id"], one.id);
+}
+
+#[test]
 fn usage_counts_everything_read_and_a_later_count_replaces_what_it_names() {
     let opened = json!({
         "input_tokens": 10, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 20,
@@ -92,6 +102,7 @@ fn what_is_no_error_ends_nothing() {
         (None, r#"{"type":"message_delta","delta":{},"error":null}"#),
         (Some("ping"), "pong"),
         (Some("progress"), r#"{"message":"half done"}"#),
+        (Some("progress"), "half done"),
     ] {
         assert_eq!(push(name, data).unwrap(), [], "{name:?}: {data}");
     }
@@ -166,8 +177,20 @@ fn a_place_for_a_block_that_is_empty_is_none() {
 
 #[test]
 fn words_for_a_block_that_was_never_opened_are_not_lost_in_silence() {
-    let error = fold(&[start(0, json!(null)), text_delta(0, "Hi")]).unwrap_err();
+    let (events, response) = fold(&[start(0, json!(null)), text_delta(0, "Hi"), text_delta(0, "!")]).unwrap();
+    assert_eq!(events, [said("Hi"), said("!")]);
+    assert_eq!(response.items, [text("Hi!", json!({"type": "text", "text": "Hi!"}))]);
+    let error = fold(&[start(0, json!(null)), json_delta(0, "{}")]).unwrap_err();
     assert_eq!(error.kind(), ModelErrorKind::Protocol);
+}
+
+#[test]
+fn a_message_that_begins_anew_in_its_middle_is_cut() {
+    let opened = opened(json!({"content": []}));
+    let begun = start(0, json!({"type": "text", "text": "Hel"}));
+    let error = fold(&[opened.clone(), begun, opened.clone()]).unwrap_err();
+    assert!(error.kind() == ModelErrorKind::StreamCut && error.is_retryable(), "{error}");
+    assert_eq!(fold(&[opened.clone(), opened]).unwrap().1.items, []);
 }
 
 fn read(body: Value) -> (Vec<ModelEvent>, ModelResponse) {
@@ -181,6 +204,7 @@ fn a_text_in_place_of_blocks_is_one() {
     assert_eq!((events, &response.items[..]), (vec![said("Hi")], &[item.clone()][..]));
     assert_eq!(fold(&[opened(json!({"content": ""})), ended()]).unwrap().1.items, []);
     assert_eq!(read(json!({"content": ""})).1.items, []);
+    assert_eq!(read(json!({"content": null, "stop_reason": "end_turn"})).1.items, []);
 }
 
 #[test]
@@ -231,9 +255,9 @@ fn events_without_a_type_go_by_their_names() {
 fn what_cannot_be_read_is_a_protocol_error_that_quotes_nothing() {
     let cases = [
         ("not JSON", "<html>secret".to_owned()),
-        ("a wrong type", r#"{"type": "content_block_start", "index": "secret"}"#.to_owned()),
-        ("a block that was never opened", text_delta(3, "secret").to_string()),
-        ("a call without an id", start(0, json!({"type": "tool_use", "name": "secret"})).to_string()),
+        ("a wrong type", r#"{"type": "content_block_start", "content_block": "secret"}"#.to_owned()),
+        ("a block that was never opened", json_delta(3, "secret").to_string()),
+        ("a call without a name", start(0, json!({"type": "tool_use", "id": "secret"})).to_string()),
     ];
     for (what, event) in cases {
         let error = push(None, &event).unwrap_err();
