@@ -82,6 +82,15 @@ pub(crate) enum Place<'c> {
     Buffer,
 }
 
+impl<'c> Place<'c> {
+    fn bytes(self, buffer: &'c [u8]) -> &'c [u8] {
+        match self {
+            Self::Chunk(data) => data,
+            Self::Buffer => buffer,
+        }
+    }
+}
+
 /// A decoder of one event stream, without IO and without any idea of JSON.
 ///
 /// It follows the [WHATWG rules][spec], with two deviations that model servers need: the last event is handed out
@@ -211,11 +220,13 @@ impl SseDecoder {
     pub(crate) fn event<'a>(&'a mut self, place: Place<'a>) -> SseEvent<'a> {
         let (name_replaced, data_replaced) = &mut self.replaced;
         let name = text(&self.name, name_replaced);
-        let data = match place {
-            Place::Chunk(data) => text(data, data_replaced),
-            Place::Buffer => text(&self.data, data_replaced),
-        };
+        let data = text(place.bytes(&self.data), data_replaced);
         SseEvent { name: (!name.is_empty()).then_some(name), data }
+    }
+
+    /// The data of that event as it came.
+    pub(crate) fn data<'a>(&'a self, place: Place<'a>) -> &'a [u8] {
+        place.bytes(&self.data)
     }
 
     /// Forgets the event that was handed out.
