@@ -31,8 +31,17 @@ pub(crate) fn run(workspace: &Workspace, args: &[&str]) -> Result<()> {
     }
     redis::ensure()?;
     Cmd::cargo(with(line, args)).run()?;
+    peers(workspace, "bench", args)
+}
+
+/// Whether the benches beside a peer still compile: they are in no build of the workspace.
+pub(crate) fn check_peers(workspace: &Workspace) -> Result<()> {
+    peers(workspace, "check", &[])
+}
+
+fn peers(workspace: &Workspace, command: &str, args: &[&str]) -> Result<()> {
     let folder = workspace.target.join("peers");
-    let line = vec!["bench", "--locked", "--manifest-path", PEERS, "--benches"];
+    let line = vec![command, "--locked", "--manifest-path", PEERS, "--benches"];
     // By the environment, since criterion keeps its records there too.
     Cmd::cargo(with(line, args)).env("CARGO_TARGET_DIR", text(&folder)?).run()
 }

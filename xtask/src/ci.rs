@@ -11,14 +11,15 @@ use crate::cmd::Cmd;
 use crate::counts::Counts;
 use crate::table::Table;
 use crate::workspace::Workspace;
-use crate::{docs, examples, fuzz, interop, test, tidy};
+use crate::{bench, docs, examples, fuzz, interop, test, tidy};
 
 type Step = fn(&Workspace, &mut Counts) -> Result<()>;
 
-const STEPS: [(&str, Step); 8] = [
+const STEPS: [(&str, Step); 9] = [
     ("fmt", |_, _| fmt()),
     ("tidy", |workspace, _| tidy::run(workspace)),
     ("clippy", |_, _| clippy()),
+    ("peers", |workspace, _| bench::check_peers(workspace)),
     ("test", test::run),
     ("interop", interop::run),
     ("fuzz", |workspace, counts| fuzz::run(workspace, fuzz::USUAL, counts)),
@@ -65,6 +66,7 @@ fn by_hand(step: &str) -> String {
     match step {
         "fmt" => "cargo fmt --all --check".to_owned(),
         "clippy" => "cargo clippy --workspace --all-targets --all-features -- -D warnings".to_owned(),
+        "peers" => "cargo check --locked --manifest-path peers/Cargo.toml --benches".to_owned(),
         step => format!("cargo xtask {step}"),
     }
 }

@@ -42,7 +42,8 @@ use crate::workspace::Workspace;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  ci         fmt, tidy, clippy, test, interop, docs and examples: everything that must hold before a merge
+  ci         fmt, tidy, clippy, peers, test, interop, fuzz, docs and examples: everything that must hold before
+             a merge
   test       every test and doctest, then each crate with each feature alone, then the stores
   tidy       the invariants of docs/src/architecture.md and the house rules, from metadata and source
   docs       rustdoc without a warning; the book's chapters, links, code and shown output

@@ -43,14 +43,17 @@ pub use self::schema::SchemaError;
 /// The most characters of a form's name that every provider takes.
 const NAME_LIMIT: usize = 64;
 
-type Check = dyn Fn(&str) -> Result<(), OutputError> + Send + Sync;
+type Read = fn(&str) -> Result<(), OutputError>;
+type Check = dyn Fn(&Value) -> Result<(), OutputError> + Send + Sync;
 
-/// The form that the final answer must have: a name, a JSON Schema, and a check of what came. Cloning is cheap.
+/// The form that the final answer must have: a name, a JSON Schema, and checks of what came. Cloning is cheap.
 #[derive(Clone)]
 pub struct OutputFormat {
     name: Arc<str>,
     schema: Arc<Value>,
-    check: Arc<Check>,
+    /// Whether the type can be read from the answer, where the form is that of a type.
+    reads: Option<Read>,
+    checks: Vec<Arc<Check>>,
 }
 
 impl OutputFormat {
@@ -61,7 +64,8 @@ impl OutputFormat {
         Self {
             name: name_of(&T::schema_name()),
             schema: Arc::new(schema.to_value()),
-            check: Arc::new(|text| parse::<T>(text).map(drop)),
+            reads: Some(|text| parse::<T>(text).map(drop)),
+            checks: Vec::new(),
         }
     }
 
@@ -71,24 +75,19 @@ impl OutputFormat {
     /// one that may be left out. Characters that providers refuse in the name are replaced.
     #[must_use]
     pub fn from_unchecked_schema(name: &str, schema: Value) -> Self {
-        let check = |text: &str| parse::<Value>(text).map(drop);
-        Self { name: name_of(name), schema: Arc::new(schema), check: Arc::new(check) }
+        Self { name: name_of(name), schema: Arc::new(schema), reads: None, checks: Vec::new() }
     }
 
-    /// Also checks the answer so, once it is known to be JSON of the form. What the check says is what the model
-    /// is told.
+    /// Also checks the answer so, once it is known to be JSON of the form and has passed the checks before. What the check
+    /// says is what the model is told.
     #[must_use]
     pub fn check(self, check: impl Fn(&Value) -> Result<(), String> + Send + Sync + 'static) -> Self {
         self.checked(move |answer| check(answer).map_err(OutputError::new))
     }
 
-    fn checked(self, check: impl Fn(&Value) -> Result<(), OutputError> + Send + Sync + 'static) -> Self {
-        let before = self.check;
-        let check = move |text: &str| {
-            before(text)?;
-            check(&parse(text)?)
-        };
-        Self { check: Arc::new(check), ..self }
+    fn checked(mut self, check: impl Fn(&Value) -> Result<(), OutputError> + Send + Sync + 'static) -> Self {
+        self.checks.push(Arc::new(check));
+        self
     }
 
     /// Its name: letters, digits, `_` and `-`.
@@ -105,7 +104,14 @@ impl OutputFormat {
 
     /// Whether the text has the form.
     pub(crate) fn admits(&self, text: &str) -> Result<(), OutputError> {
-        (self.check)(text)
+        if let Some(reads) = self.reads {
+            reads(text)?;
+            if self.checks.is_empty() {
+                return Ok(());
+            }
+        }
+        let answer = parse(text)?;
+        self.checks.iter().try_for_each(|check| check(&answer))
     }
 }
 
@@ -243,6 +249,22 @@ mod tests {
         assert!(format.admits("{}").is_ok());
         assert!(format.admits("[]").unwrap_err().to_string().contains("not an object"));
         assert!(format.admits("{").is_err());
+    }
+
+    #[test]
+    fn the_form_goes_before_the_checks_and_each_check_before_the_next() {
+        let at_least = |least: i64| {
+            move |answer: &Value| match answer["x"].as_i64() {
+                Some(x) if x >= least => Ok(()),
+                _ => Err(format!("x must be at least {least}")),
+            }
+        };
+        let format = OutputFormat::of::<Point>().check(at_least(10)).check(at_least(20));
+        let wrong = |answer: &str| format.admits(answer).unwrap_err().to_string();
+        assert!(wrong(r#"{"x": 1}"#).contains("missing field `tags`"));
+        assert_eq!(wrong(r#"{"x": 1, "tags": []}"#), "x must be at least 10");
+        assert_eq!(wrong(r#"{"x": 10, "tags": []}"#), "x must be at least 20");
+        format.admits(r#"{"x": 20, "tags": []}"#).unwrap();
     }
 
     #[test]

@@ -112,8 +112,7 @@ fn claude_engine(
 ) -> anyhow::Result<AgentRunner> {
     let mut settings = match credential {
         Credential::Environment => Claude::from_env().map_err(|error| refused(choice.protocol, error))?,
-        // The protocol wants one, and a server of one's own looks at none.
-        Credential::None => Claude::new("none"),
+        Credential::None => Claude::at(claude::DEFAULT_BASE_URL).transport(TransportBuilder::proxy_from_env),
     };
     if let Some(name) = &choice.name {
         settings = settings.model(name);
@@ -121,7 +120,7 @@ fn claude_engine(
     if let Some(url) = base_url {
         settings = settings.base_url(url);
     }
-    Ok(AgentRunner::new(settings.build_with(TransportBuilder::proxy_from_env)?))
+    Ok(AgentRunner::new(settings.build()?))
 }
 
 fn openai_engine(

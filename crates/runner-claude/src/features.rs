@@ -1,9 +1,4 @@
 //! What a server may not know, and is asked without then.
-//!
-//! Servers that speak the protocol know more or less of it: an older model has no structured output, a gateway no
-//! prompt cache. A request whose refusal names such a part as unknown is sent again without it, once for each part,
-//! and the client remembers that for the model: its clones too, until the program ends. What a refusal must say to
-//! count is in [`refusal`](crate::refusal).
 
 use agentexec_runner_http::OptionalFeature;
 

@@ -1,12 +1,12 @@
 //! Agents on Claude.
 
-use agentexec_agent_core::model::ModelError;
+use agentexec_agent_core::model::{Model, ModelError};
 use agentexec_agent_core::{AgentError, AgentInput, AgentRun, AgentRunner, OnMaxTurns};
 use agentexec_runner_core::{Retry, RunContext, Runner};
 
-use crate::{Claude, Messages};
+use crate::Claude;
 
-/// Carries agents out with Claude: the engine of agent-core with [`Messages`] as its model.
+/// Carries agents out with Claude: the engine of agent-core with [`Messages`](crate::Messages) as its model.
 ///
 /// Unless the agent says otherwise it has 10 turns and, as the Claude runner of the Python agentexec, completes with
 /// "Max turns reached" and what Claude said last when they are used up ([`OnMaxTurns::Partial`]).
@@ -31,9 +31,9 @@ pub struct ClaudeRunner {
 }
 
 impl ClaudeRunner {
-    /// Agents with this model.
+    /// Agents with this model: [`Messages`](crate::Messages), or one of your own in its place.
     #[must_use]
-    pub fn new(model: Messages) -> Self {
+    pub fn new(model: impl Model) -> Self {
         Self { engine: AgentRunner::new(model).on_max_turns(OnMaxTurns::Partial) }
     }
 

@@ -50,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) origin: Arc<str>,
 }
 
+type Configure = Arc<dyn Fn(TransportBuilder) -> TransportBuilder + Send + Sync>;
+
 /// The settings of [`Messages`], or of a runner over it.
 ///
 /// ```
@@ -60,10 +62,13 @@ pub(crate) struct Settings {
 /// # Ok::<(), agentexec_agent_core::model::ModelError>(())
 /// ```
 ///
-/// A gateway or a local server that speaks the same protocol:
+/// A local server without a key, or a gateway with a token, that speaks the same protocol:
 ///
 /// ```
 /// # use agentexec_runner_claude::Claude;
+/// let model = Claude::at("http://localhost:8080").model("some-model").build()?;
+/// # let _ = model;
+///
 /// let model = Claude::with_auth_token("token")
 ///     .base_url("http://localhost:4000/anthropic")
 ///     .header("x-team", "research")
@@ -74,14 +79,11 @@ pub(crate) struct Settings {
 /// ```
 #[derive(Clone)]
 pub struct Claude {
-    credential: Credential,
+    credential: Option<Credential>,
     base_url: String,
     version: String,
     betas: Vec<String>,
-    headers: Vec<(String, String)>,
-    timeouts: Timeouts,
-    retry: RetryPolicy,
-    proxy_from_env: bool,
+    configure: Vec<Configure>,
     settings: Settings,
 }
 
@@ -103,6 +105,32 @@ impl Claude {
         Self::with(Credential::AuthToken(token.into()))
     }
 
+    /// The server under this base URL, without a key: no header for it is sent. The URL is with or without `/v1` at its
+    /// end.
+    pub fn at(base_url: impl Into<String>) -> Self {
+        Self {
+            credential: None,
+            base_url: base_url.into(),
+            version: DEFAULT_VERSION.to_owned(),
+            betas: Vec::new(),
+            configure: Vec::new(),
+            settings: Settings {
+                model: DEFAULT_MODEL.to_owned(),
+                max_tokens: DEFAULT_MAX_TOKENS,
+                streaming: true,
+                without: Features::default(),
+                steps_down: true,
+                idempotency_keys: false,
+                thinking: None,
+                origin: PROTOCOL.into(),
+            },
+        }
+    }
+
+    fn with(credential: Credential) -> Self {
+        Self { credential: Some(credential), ..Self::at(DEFAULT_BASE_URL) }
+    }
+
     /// Settings from the environment: the API key of `ANTHROPIC_API_KEY`, else the token of
     /// `ANTHROPIC_AUTH_TOKEN`; the address of `ANTHROPIC_BASE_URL`, if there is one; and the proxies that the
     /// usual variables name. A variable that is empty counts as absent.
@@ -110,7 +138,8 @@ impl Claude {
     /// # Errors
     /// [`ModelErrorKind::Configuration`] when there is neither a key nor a token. It names the variables.
     pub fn from_env() -> Result<Self, ModelError> {
-        Self::from_variables(|name| std::env::var(name).ok())
+        let settings = Self::from_variables(|name| std::env::var(name).ok())?;
+        Ok(settings.transport(TransportBuilder::proxy_from_env))
     }
 
     fn from_variables(read: impl Fn(&str) -> Option<String>) -> Result<Self, ModelError> {
@@ -129,31 +158,7 @@ impl Claude {
         if let Some(url) = read(BASE_URL) {
             claude.base_url = url;
         }
-        claude.proxy_from_env = true;
         Ok(claude)
-    }
-
-    fn with(credential: Credential) -> Self {
-        Self {
-            credential,
-            base_url: DEFAULT_BASE_URL.to_owned(),
-            version: DEFAULT_VERSION.to_owned(),
-            betas: Vec::new(),
-            headers: Vec::new(),
-            timeouts: Timeouts::default(),
-            retry: RetryPolicy::default(),
-            proxy_from_env: false,
-            settings: Settings {
-                model: DEFAULT_MODEL.to_owned(),
-                max_tokens: DEFAULT_MAX_TOKENS,
-                streaming: true,
-                without: Features::default(),
-                steps_down: true,
-                idempotency_keys: false,
-                thinking: None,
-                origin: PROTOCOL.into(),
-            },
-        }
     }
 
     /// The model to ask. Default: [`DEFAULT_MODEL`].
@@ -190,9 +195,9 @@ impl Claude {
     /// Adds a header to every request, for example one that a gateway asks for. It replaces one of ours, but not
     /// the credential's.
     #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
+    pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let (name, value) = (name.into(), value.into());
+        self.transport(move |transport| transport.header(name.clone(), value.clone()))
     }
 
     /// The most tokens of one response when the request does not say. Default: [`DEFAULT_MAX_TOKENS`].
@@ -268,15 +273,24 @@ impl Claude {
 
     /// The timeouts of the transport. Default: [`Timeouts::default`].
     #[must_use]
-    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
-        self
+    pub fn timeouts(self, timeouts: Timeouts) -> Self {
+        self.transport(move |transport| transport.timeouts(timeouts))
     }
 
     /// What the transport retries, and how often. Default: [`RetryPolicy::default`].
     #[must_use]
-    pub fn retry(mut self, retry: RetryPolicy) -> Self {
-        self.retry = retry;
+    pub fn retry(self, policy: RetryPolicy) -> Self {
+        self.transport(move |transport| transport.retry(policy))
+    }
+
+    /// Sets up whatever else the transport has: a proxy, root certificates, limits. May be called more than once;
+    /// what is set last counts.
+    #[must_use]
+    pub fn transport(
+        mut self,
+        configure: impl Fn(TransportBuilder) -> TransportBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.configure.push(Arc::new(configure));
         self
     }
 
@@ -285,54 +299,41 @@ impl Claude {
     /// # Errors
     /// [`ModelErrorKind::Configuration`] when the address, a header or the credential cannot be used.
     pub fn build(self) -> Result<Messages, ModelError> {
-        self.build_with(|transport| transport)
+        let transport = self.builder().build()?;
+        let settings = Settings { origin: transport.origin(PROTOCOL), ..self.settings };
+        Ok(Messages::new(transport, settings))
     }
 
-    /// The model over these settings and those that `configure` makes on the transport: proxies, certificates,
-    /// limits.
-    ///
-    /// # Errors
-    /// As [`build`](Self::build).
-    pub fn build_with(
-        self,
-        configure: impl FnOnce(TransportBuilder) -> TransportBuilder,
-    ) -> Result<Messages, ModelError> {
-        let mut transport = Transport::builder(self.base_url)
+    fn builder(&self) -> TransportBuilder {
+        let mut transport = Transport::builder(&self.base_url)
             .provider("Anthropic")
-            .header("anthropic-version", self.version)
-            .timeouts(self.timeouts)
-            .retry(self.retry);
-        transport = match self.credential {
-            Credential::ApiKey(key) => transport.secret_header("x-api-key", key),
-            Credential::AuthToken(token) => transport.bearer(token),
+            .header("anthropic-version", &self.version);
+        transport = match self.credential.clone() {
+            Some(Credential::ApiKey(key)) => transport.secret_header("x-api-key", key),
+            Some(Credential::AuthToken(token)) => transport.bearer(token),
+            None => transport,
         };
         if !self.betas.is_empty() {
             transport = transport.header("anthropic-beta", self.betas.join(","));
         }
-        for (name, value) in self.headers {
-            transport = transport.header(name, value);
-        }
-        if self.proxy_from_env {
-            transport = transport.proxy_from_env();
-        }
-        let transport = configure(transport).build()?;
-        let settings = Settings { origin: transport.origin(PROTOCOL), ..self.settings };
-        Ok(Messages::new(transport, settings))
+        self.configure.iter().fold(transport, |transport, configure| configure(transport))
     }
 }
 
 impl fmt::Debug for Claude {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let credential = match self.credential {
-            Credential::ApiKey(_) => "API key",
-            Credential::AuthToken(_) => "auth token",
+            Some(Credential::ApiKey(_)) => "API key",
+            Some(Credential::AuthToken(_)) => "auth token",
+            None => "none",
         };
-        // The address may hold a password and a header a key.
+        // The transport shows neither the credential nor the values of headers, nor a password in the address.
         f.debug_struct("Claude")
             .field("credential", &credential)
             .field("version", &self.version)
             .field("betas", &self.betas)
             .field("settings", &self.settings)
+            .field("transport", &self.builder())
             .finish_non_exhaustive()
     }
 }
@@ -349,9 +350,9 @@ mod tests {
     #[test]
     fn a_key_goes_before_a_token_and_an_empty_one_is_none() {
         let both = from(&[(API_KEY, "key\n"), (AUTH_TOKEN, "token")]).unwrap();
-        assert!(matches!(both.credential, Credential::ApiKey(_)));
+        assert!(matches!(both.credential, Some(Credential::ApiKey(_))));
         let token = from(&[(API_KEY, " "), (AUTH_TOKEN, "token")]).unwrap();
-        assert!(matches!(token.credential, Credential::AuthToken(_)));
+        assert!(matches!(token.credential, Some(Credential::AuthToken(_))));
         assert_eq!(token.base_url, DEFAULT_BASE_URL);
         let elsewhere = from(&[(API_KEY, "key"), (BASE_URL, "http://localhost:1/v1")]).unwrap();
         assert_eq!(elsewhere.base_url, "http://localhost:1/v1");

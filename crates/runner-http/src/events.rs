@@ -15,7 +15,7 @@ use crate::reply::unreadable;
 use crate::sse::{Place, SseDecoder, SseError};
 
 /// The event that ends a stream in OpenAI's protocols. It is not handed out, nor is anything behind it.
-const DONE: &str = "[DONE]";
+const DONE: &[u8] = b"[DONE]";
 
 /// A stream of server-sent events.
 ///
@@ -62,6 +62,15 @@ enum Found {
 enum Current {
     Chunk(Bytes),
     Decoder,
+}
+
+impl Current {
+    fn place(&self) -> Place<'_> {
+        match self {
+            Self::Chunk(data) => Place::Chunk(data),
+            Self::Decoder => Place::Buffer,
+        }
+    }
 }
 
 impl EventStream {
@@ -178,11 +187,7 @@ impl EventStream {
 
     /// The event that was found last.
     fn current(&mut self) -> StreamEvent<'_> {
-        let place = match &self.current {
-            Current::Chunk(data) => Place::Chunk(data),
-            Current::Decoder => Place::Buffer,
-        };
-        let event = self.decoder.event(place);
+        let event = self.decoder.event(self.current.place());
         let is_unfinished = self.body.is_none();
         StreamEvent { name: event.name, data: event.data, is_unfinished, head: &self.head }
     }
@@ -254,12 +259,13 @@ impl EventStream {
             let what = format_args!("longer than {} events", self.limits.events);
             return Err(failure::too_much(&self.head.origin, what));
         }
-        match self.current().data.trim_ascii() {
+        // As bytes: that they are text is for the one look that the caller takes.
+        match self.decoder.data(self.current.place()).trim_ascii() {
             DONE => {
                 self.is_done = true;
                 Ok(Found::End)
             }
-            "" => Ok(Found::Bytes),
+            b"" => Ok(Found::Bytes),
             _ => Ok(Found::Event),
         }
     }

@@ -133,9 +133,11 @@ impl fmt::Debug for Sending {
 #[cfg(test)]
 mod tests {
     use agentexec_agent_core::model::ModelErrorKind;
+    use tokio::time::{Instant, timeout};
 
     use super::*;
     use crate::config::Timeouts;
+    use crate::retry::RetryPolicy;
 
     #[tokio::test(start_paused = true)]
     async fn a_request_in_place_of_another_has_no_more_time_than_that_had() {
@@ -146,5 +148,23 @@ mod tests {
         tokio::time::advance(limit).await;
         let error = sending.again(Request::post("ask", "[]")).unwrap().next().await.unwrap_err();
         assert_eq!(error.kind(), ModelErrorKind::Timeout, "{error}");
+    }
+
+    /// Nothing listens on port 1, so that each try fails at once.
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_that_is_given_up_goes_on() {
+        let long = Duration::from_secs(100);
+        let retry = RetryPolicy { base: long, cap: long, ..RetryPolicy::default() };
+        let transport = Transport::builder("http://127.0.0.1:1").retry(retry).build().unwrap();
+        let mut sending = transport.sending(Request::post("ask", "{}")).unwrap();
+        let Sent::Retrying(told) = sending.next().await.unwrap() else { panic!("a reply from nobody") };
+        let last = Duration::from_secs(1);
+        let early = timeout(told.delay - last, sending.next()).await;
+        assert!(early.is_err(), "the wait is not over: {early:?}");
+
+        let again = Instant::now();
+        assert!(matches!(sending.next().await.unwrap(), Sent::Retrying(told) if told.retry == 2));
+        let waited = again.elapsed();
+        assert!((last..2 * last).contains(&waited), "{waited:?}");
     }
 }

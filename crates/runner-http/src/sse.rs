@@ -3,6 +3,8 @@
 //! It is written by hand because the crates that do this allocate per event, or have no limits, or both. Lines are
 //! found by `memchr`; an event that lies whole in one chunk, as nearly all do, is borrowed from it and not copied.
 
+use std::fmt;
+
 use memchr::memchr2;
 
 /// The longest line by default, 16 MiB: some servers send a whole response as the data of their last event.
@@ -52,14 +54,23 @@ pub enum SseError {
 
 /// One event, borrowed from the decoder or from the chunk that it came in.
 ///
-/// Bytes that are not UTF-8 have become U+FFFD.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Bytes that are not UTF-8 have become U+FFFD. `Debug` shows the name and the size of the data, not the data.
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SseEvent<'a> {
     /// The value of the `event` field; `None` when it is missing or empty.
     pub name: Option<&'a str>,
     /// The values of the `data` fields, joined by a newline. May be empty.
     pub data: &'a str,
+}
+
+impl fmt::Debug for SseEvent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SseEvent")
+            .field("name", &self.name)
+            .field("bytes", &self.data.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where the data of the event that [`SseDecoder::advance`] found lies.
@@ -71,12 +82,21 @@ pub(crate) enum Place<'c> {
     Buffer,
 }
 
+impl<'c> Place<'c> {
+    fn bytes(self, buffer: &'c [u8]) -> &'c [u8] {
+        match self {
+            Self::Chunk(data) => data,
+            Self::Buffer => buffer,
+        }
+    }
+}
+
 /// A decoder of one event stream, without IO and without any idea of JSON.
 ///
 /// It follows the [WHATWG rules][spec], with two deviations that model servers need: the last event is handed out
 /// when the body ends without the closing blank line, and `id` and `retry` mean nothing, since nobody reconnects to
 /// a model. It takes chunks by reference and holds only what is not complete yet: at most a line and an event, each
-/// bounded by [`SseLimits`].
+/// bounded by [`SseLimits`]. `Debug` shows how much it holds, not what.
 ///
 /// ```
 /// use agentexec_runner_http::SseDecoder;
@@ -95,7 +115,7 @@ pub(crate) enum Place<'c> {
 /// ```
 ///
 /// [spec]: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct SseDecoder {
     limits: SseLimits,
     /// The beginning of a line whose end has not come.
@@ -200,11 +220,13 @@ impl SseDecoder {
     pub(crate) fn event<'a>(&'a mut self, place: Place<'a>) -> SseEvent<'a> {
         let (name_replaced, data_replaced) = &mut self.replaced;
         let name = text(&self.name, name_replaced);
-        let data = match place {
-            Place::Chunk(data) => text(data, data_replaced),
-            Place::Buffer => text(&self.data, data_replaced),
-        };
+        let data = text(place.bytes(&self.data), data_replaced);
         SseEvent { name: (!name.is_empty()).then_some(name), data }
+    }
+
+    /// The data of that event as it came.
+    pub(crate) fn data<'a>(&'a self, place: Place<'a>) -> &'a [u8] {
+        place.bytes(&self.data)
     }
 
     /// Forgets the event that was handed out.
@@ -302,6 +324,16 @@ impl SseDecoder {
     fn check_event(&mut self, size: usize) -> Result<(), SseError> {
         let limit = self.limits.event;
         if size > limit { Err(self.fail(SseError::EventTooLarge { limit })) } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for SseDecoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SseDecoder")
+            .field("limits", &self.limits)
+            .field("bytes", &(self.partial.len() + self.name.len() + self.data.len()))
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
     }
 }
 

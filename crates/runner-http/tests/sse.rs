@@ -75,6 +75,18 @@ fn each_rule() {
 }
 
 #[test]
+fn debug_shows_how_much_there_is_and_nothing_of_what_is_said() {
+    let mut decoder = SseDecoder::new();
+    let mut rest: &[u8] = b"event: delta\ndata: a secret\n\nevent: end\ndata: a sec\ndata: ret";
+    let event = decoder.decode(&mut rest).unwrap().unwrap();
+    assert_eq!(format!("{event:?}"), r#"SseEvent { name: Some("delta"), bytes: 8, .. }"#);
+    assert!(decoder.decode(&mut rest).unwrap().is_none());
+    let limits = SseLimits::default();
+    let expected = format!("SseDecoder {{ limits: {limits:?}, bytes: 17, failed: None, .. }}");
+    assert_eq!(format!("{decoder:?}"), expected);
+}
+
+#[test]
 fn bytes_that_are_not_utf8_are_replaced() {
     let stream = b"event: \xff\ndata: a\xe2\x82\ndata: \xf0b\n\ndata: ok\n\n";
     let expected = [named("\u{fffd}", "a\u{fffd}\n\u{fffd}b"), data("ok")];

@@ -1,20 +1,4 @@
 //! What a server may not know, and is asked without then.
-//!
-//! Compatible servers know less of the protocols than OpenAI, and each of OpenAI's models less than all of them. A
-//! request whose refusal names a parameter as unknown is sent again without it, once for each parameter, and what was
-//! found out is remembered for the model that was asked, by the client and its clones. The status must be 400 or 422,
-//! and the refusal must name the parameter itself: an error about a value, a schema or anything else stays an error.
-//!
-//! ```
-//! use agentexec_runner_openai::{Feature, OpenAi};
-//!
-//! // A server that is known to know less is not asked in vain.
-//! let model = OpenAi::at("http://localhost:8000").chat()?.without(Feature::MaxCompletionTokens);
-//! // A refusal is to stay one.
-//! let strict = OpenAi::at("http://localhost:8000").chat()?.step_down(false);
-//! # let _ = (model, strict);
-//! # Ok::<(), agentexec_agent_core::model::ModelError>(())
-//! ```
 
 use agentexec_runner_http::OptionalFeature;
 

@@ -24,12 +24,25 @@
 //! its neutral form, without the reasoning, which no other server understands.
 //!
 //! # What a server does not know
-//! A request that is refused since it has a parameter that the server does not know is sent again without it, and the
-//! model remembers that: see [`features`].
+//! A request that is refused (400 or 422) since it has a [`Feature`] that the server does not know is sent again without
+//! it, once for each, and the client and its clones remember that for the model that was asked. The refusal must name the
+//! parameter. One that is about a value or a schema is the error, but for a type of the answer's form that is not
+//! supported.
+//!
+//! ```
+//! use agentexec_runner_openai::{Feature, OpenAi};
+//!
+//! // A server that is known to know less is not asked in vain.
+//! let model = OpenAi::at("http://localhost:8000").chat()?.without(Feature::MaxCompletionTokens);
+//! // A refusal is to stay one.
+//! let strict = OpenAi::at("http://localhost:8000").chat()?.step_down(false);
+//! # let _ = (model, strict);
+//! # Ok::<(), agentexec_agent_core::model::ModelError>(())
+//! ```
 
 pub mod chat;
 mod client;
-pub mod features;
+mod features;
 #[cfg(test)]
 mod fixtures;
 mod format;

@@ -55,12 +55,10 @@ fn header<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
 async fn a_local_server_needs_no_key_and_gets_the_one_that_is_set() {
     let server = closed().await;
     let url = server.uri();
-    for (model, header_name, without) in
-        [("openai-chat:m", "authorization", None), ("claude:m", "x-api-key", Some("none"))]
-    {
+    for (model, header_name) in [("openai-chat:m", "authorization"), ("claude:m", "x-api-key")] {
         let run = || agentexec(&["run", "x", "--model", model, "--base-url", &url]);
         assert_eq!(ran(run()).await.code, Some(1));
-        assert_eq!(header(&asked(&server).await, header_name), without);
+        assert_eq!(header(&asked(&server).await, header_name), None);
 
         let mut with_key = run();
         with_key.env("OPENAI_API_KEY", KEY).env("ANTHROPIC_API_KEY", KEY);
@@ -84,7 +82,7 @@ async fn a_key_does_not_go_unencrypted_to_another_machine() {
         let ran = ran(command).await;
         assert_eq!(ran.code, Some(1), "{}", ran.err);
         assert!(ran.err.starts_with(&format!("note: {key} is not sent: ")), "{}", ran.err);
-        assert!(header(&asked(&server).await, header_name).is_none_or(|value| !value.contains(KEY)));
+        assert_eq!(header(&asked(&server).await, header_name), None);
     }
 
     let mut command = agentexec(&["run", "x", "--model", "openai-chat:m"]);

@@ -204,6 +204,28 @@ async fn the_settings_are_sent_as_headers() {
 }
 
 #[tokio::test]
+async fn a_server_without_a_key_gets_no_key() {
+    let server = Server::answering([conversation()[2].template(true)]).await;
+    let model = Claude::at(server.uri()).build().unwrap();
+    ask(&model, ModelRequest::new(&[Item::user("Hi")])).await.unwrap();
+    let headers = &server.requests().await[0].headers;
+    assert!(!headers.contains_key("x-api-key") && !headers.contains_key("authorization"), "{headers:?}");
+}
+
+#[tokio::test]
+async fn what_is_set_on_the_transport_last_counts() {
+    let server = Server::answering([conversation()[2].template(true)]).await;
+    let settings = claude(&server)
+        .header("x-team", "research")
+        .transport(|transport| transport.header("x-team", "writing").query("a", "1"))
+        .transport(|transport| transport.header("x-team", "support"));
+    ask(&settings.build().unwrap(), ModelRequest::new(&[Item::user("Hi")])).await.unwrap();
+    let request = &server.requests().await[0];
+    assert_eq!((&request.headers["x-team"], request.url.query()), (&"support".parse().unwrap(), Some("a=1")));
+    assert_eq!(request.headers["x-api-key"], "sk-ant-test");
+}
+
+#[tokio::test]
 async fn a_stream_labelled_as_a_body_and_a_body_in_place_of_a_stream_are_read() {
     let answer = &conversation()[2];
     let mislabelled = ResponseTemplate::new(200).set_body_raw(sse(&answer.events()), "application/json");

@@ -2,13 +2,14 @@
 
 use agentexec_activity_core::{Activities, MemoryStore, Status};
 use agentexec_agent_core::model::ModelSettings;
+use agentexec_agent_core::testing::{ScriptedModel, Turn};
 use agentexec_agent_core::transcript::{
     AssistantItem, Item, Raw, ReasoningItem, ToolCall, ToolOutputItem, Transcript,
 };
 use agentexec_agent_core::{Agent, AgentErrorKind, Finish, OnMaxTurns};
 use agentexec_runner_claude::{Claude, ClaudeRunner, DEFAULT_MAX_TOKENS, DEFAULT_MODEL, RetryPolicy};
 use agentexec_runner_core::testing::Recorded;
-use agentexec_runner_core::{Retry, RunEvent, RunExt};
+use agentexec_runner_core::{Retry, RunContext, RunEvent, RunExt, Runner};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Reply, Server, both, claude, error, play, play_with};
@@ -35,6 +36,14 @@ async fn the_model_has_a_default_and_the_request_has_a_system_prompt_tools_and_t
     assert_eq!(body["system"][0]["text"], "Add.");
     assert_eq!(body["tools"][0]["name"], "add");
     assert_eq!(body["messages"][0]["content"][0]["text"], "1 + 2?");
+}
+
+#[tokio::test]
+async fn a_model_of_ones_own_is_run_by_the_rules_of_the_runner() {
+    let model = ScriptedModel::new([Turn::call("add", r#"{"a": 1, "b": 2}"#)]);
+    let runner = ClaudeRunner::new(model).max_turns(1);
+    let run = runner.run(&RunContext::untracked(), adder().input("1 + 2?")).await.unwrap();
+    assert_eq!(run.finish, Finish::MaxTurns);
 }
 
 #[tokio::test]

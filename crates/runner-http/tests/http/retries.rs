@@ -128,19 +128,6 @@ async fn a_quota_that_comes_back_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_given_up_goes_on() {
-    let busy = refusal("503 Busy", "retry-after: 100\r\n", "");
-    let server = Server::start(vec![vec![busy], vec![json("1")]]).await;
-    let mut sending = server.transport().sending(Request::post("ask", "{}")).unwrap();
-    assert!(matches!(sending.next().await.unwrap(), Sent::Retrying(_)));
-    for _ in 0..2 {
-        let early = tokio::time::timeout(Duration::from_millis(50), sending.next()).await;
-        assert!(early.is_err(), "the wait is not over: {early:?}");
-    }
-    assert_eq!(server.requests().len(), 1);
-}
-
-#[tokio::test]
 async fn a_long_wait_is_the_callers_decision() {
     let server = Server::always(vec![refusal("429 Too Many", "retry-after: 3600\r\n", "")]).await;
     let error = ask(&server.transport()).await.unwrap_err();
