@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind};
-use agentexec_runner_http::{RetryPolicy, SecretString, Timeouts, Transport, TransportBuilder};
+use agentexec_runner_http::{RetryPolicy, SecretString, Timeouts, Transport, TransportBuilder, authority};
 
 use crate::features::{Feature, Features};
 use crate::{Messages, PROTOCOL, Thinking};
@@ -136,7 +136,8 @@ impl Claude {
     /// usual variables name. A variable that is empty counts as absent.
     ///
     /// # Errors
-    /// [`ModelErrorKind::Configuration`] when there is neither a key nor a token. It names the variables.
+    /// [`ModelErrorKind::Configuration`] when there is neither a key nor a token, and the address is Anthropic's: other
+    /// servers may need none. It names the variables.
     pub fn from_env() -> Result<Self, ModelError> {
         let settings = Self::from_variables(|name| std::env::var(name).ok())?;
         Ok(settings.transport(TransportBuilder::proxy_from_env))
@@ -144,21 +145,21 @@ impl Claude {
 
     fn from_variables(read: impl Fn(&str) -> Option<String>) -> Result<Self, ModelError> {
         let read = |name| read(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let mut claude = if let Some(key) = read(API_KEY) {
+        let base_url = read(BASE_URL).unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
+        let claude = if let Some(key) = read(API_KEY) {
             Self::new(key)
         } else if let Some(token) = read(AUTH_TOKEN) {
             Self::with_auth_token(token)
-        } else {
+        } else if authority(&base_url) == authority(DEFAULT_BASE_URL) {
             let message = format!(
-                "there is no credential for Anthropic: set {API_KEY} to an API key, or {AUTH_TOKEN} to a token \
-                 (any text for a server at {BASE_URL} that asks for none), or pass one in the program"
+                "there is no credential for Anthropic: set {API_KEY} to an API key, or {AUTH_TOKEN} to a token, or \
+                 pass one in the program; or set {BASE_URL} to a server that needs none"
             );
             return Err(ModelError::new(ModelErrorKind::Configuration, message));
+        } else {
+            Self::at(&*base_url)
         };
-        if let Some(url) = read(BASE_URL) {
-            claude.base_url = url;
-        }
-        Ok(claude)
+        Ok(claude.base_url(base_url))
     }
 
     /// The model to ask. Default: [`DEFAULT_MODEL`].
@@ -359,12 +360,17 @@ mod tests {
     }
 
     #[test]
-    fn without_a_credential_the_error_names_the_variables() {
-        let error = from(&[(BASE_URL, "http://localhost:1")]).unwrap_err();
-        assert_eq!(error.kind(), ModelErrorKind::Configuration);
-        for name in [API_KEY, AUTH_TOKEN, BASE_URL] {
-            assert!(error.message().contains(name), "{error}");
+    fn without_a_credential_the_error_names_the_variables_unless_another_server_is_asked() {
+        for variables in [&[][..], &[(BASE_URL, "https://api.anthropic.com/v1")]] {
+            let error = from(variables).unwrap_err();
+            assert_eq!(error.kind(), ModelErrorKind::Configuration);
+            for name in [API_KEY, AUTH_TOKEN, BASE_URL] {
+                assert!(error.message().contains(name), "{error}");
+            }
         }
+        let local = from(&[(BASE_URL, "http://localhost:1")]).unwrap();
+        assert!(local.credential.is_none());
+        assert_eq!(local.base_url, "http://localhost:1");
     }
 
     #[test]
