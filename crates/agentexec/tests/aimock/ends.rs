@@ -4,7 +4,7 @@ use agentexec::agent::{AgentErrorKind, Item, ModelErrorKind};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::world::{Aimock, WAYS, agent, run};
+use crate::world::{Aimock, WAYS, agent, run, watched};
 
 #[tokio::test]
 #[ignore = "needs aimock: cargo xtask interop"]
@@ -41,6 +41,18 @@ async fn what_the_model_thought_is_in_the_transcript() {
             _ => None,
         });
         assert_eq!(thought, Some("The user wants a sum, so I add."), "{way:?}");
+    }
+}
+
+/// The server cuts a text by UTF-16 units, so that half a character ends the first piece.
+#[tokio::test]
+#[ignore = "needs aimock: cargo xtask interop"]
+async fn a_character_that_is_cut_in_two_is_whole_again() {
+    let server = Aimock::start();
+    for way in WAYS {
+        let (run, shown, retracted) = watched(server.runner(way, "smile"), "a smile").await;
+        let smile = "abc🙂 and 😀d";
+        assert_eq!((&*run.output, &*shown, retracted), (smile, smile, 0), "{way:?}");
     }
 }
 
