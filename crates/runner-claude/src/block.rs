@@ -7,8 +7,10 @@ use std::mem;
 
 use agentexec_agent_core::model::ModelEvent;
 use agentexec_agent_core::transcript::{AssistantItem, Item, Raw, ReasoningItem, ToolCall};
-use agentexec_runner_http::{FoldError, new_call_id};
+use agentexec_runner_http::new_call_id;
 use serde_json::{Map, Value};
+
+use crate::names::wire_name;
 
 use crate::wire::Delta;
 
@@ -40,7 +42,7 @@ enum Kind {
 
 impl Block {
     /// Opens a block in the form it came in, with what there is to show of it already.
-    pub(crate) fn start(mut raw: Map<String, Value>) -> Result<(Self, Option<ModelEvent>), FoldError> {
+    pub(crate) fn start(mut raw: Map<String, Value>) -> (Self, Option<ModelEvent>) {
         if !raw.contains_key("type")
             && let Some(kind) = likely_kind(&raw)
         {
@@ -50,12 +52,12 @@ impl Block {
             Some("text") => Kind::Text(take_string(&mut raw, "text")),
             Some("thinking") => Kind::Thinking(take_string(&mut raw, "thinking")),
             Some("redacted_thinking") => Kind::RedactedThinking,
-            Some("tool_use") => {
-                let id = text_in(&raw, "id").unwrap_or_else(new_call_id);
-                raw.insert("id".into(), id.clone().into());
-                let name = text_in(&raw, "name").ok_or_else(nameless)?;
-                Kind::ToolUse { id, name, json: String::new() }
-            }
+            // The call is to be answered whatever is missing of it.
+            Some("tool_use") => Kind::ToolUse {
+                id: text_in(&mut raw, "id", new_call_id),
+                name: text_in(&mut raw, "name", || wire_name("").into_owned()),
+                json: String::new(),
+            },
             _ => Kind::Other { json: String::new() },
         };
         let event = match &kind {
@@ -66,7 +68,7 @@ impl Block {
             }
             Kind::RedactedThinking | Kind::Other { .. } => None,
         };
-        Ok((Self { raw, kind, has_ended: false }, event))
+        (Self { raw, kind, has_ended: false }, event)
     }
 
     /// Whether text belongs into it, or may.
@@ -217,11 +219,10 @@ fn likely_kind(raw: &Map<String, Value>) -> Option<&'static str> {
     fields.into_iter().find_map(|(field, kind)| raw.contains_key(field).then_some(kind))
 }
 
-fn text_in(raw: &Map<String, Value>, field: &str) -> Option<String> {
-    raw.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
-}
-
-/// No tool has no name, and the call cannot go back without one.
-fn nameless() -> FoldError {
-    FoldError::unreadable("a `tool_use` block comes without its `name`")
+/// The text of a field, or else this, which is put there.
+fn text_in(raw: &mut Map<String, Value>, field: &str, or: impl FnOnce() -> String) -> String {
+    let known = raw.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text = known.map_or_else(or, str::to_owned);
+    raw.insert(field.into(), text.clone().into());
+    text
 }

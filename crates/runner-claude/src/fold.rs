@@ -250,7 +250,7 @@ impl MessagesFold {
         if self.blocks.len() >= MAX_CONTENT_BLOCKS {
             return Err(too_many().into());
         }
-        let (block, event) = Block::start(raw)?;
+        let (block, event) = Block::start(raw);
         self.is_unplaced = index.is_none();
         if let Some(index) = index {
             self.places.insert(index, self.blocks.len());
@@ -344,9 +344,7 @@ impl Fold for MessagesFold {
         if message.error.is_some() {
             return Err(FoldError::reported(&String::from_utf8_lossy(body)));
         }
-        let content = message.content.take();
-        let content = content.or_else(|| message.stop_reason.is_some().then(Vec::new));
-        let Some(content) = content else {
+        let Some(content) = message.content.take() else {
             return Err(FoldError::unreadable("the answer is no message: it has no `content`"));
         };
         self.take((0..).zip(content), told)?;

@@ -133,7 +133,7 @@ fn content<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Map<String, 
         }
 
         fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
+            Ok(Some(Vec::new()))
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
