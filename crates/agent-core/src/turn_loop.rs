@@ -319,7 +319,7 @@ impl TurnLoop {
             return Ok(());
         };
         let text = self.state.transcript.final_text();
-        let Err(error) = format.admits(&text) else { return Ok(()) };
+        let Err(error) = format.admits_as_meant(&text) else { return Ok(()) };
         let gives_up = self.state.reasked >= REASKS || self.is_last_turn();
         // Also when the run ends with it: whoever goes on from here asks again, and is told what is wrong.
         self.state.reasked += 1;

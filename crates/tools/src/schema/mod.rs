@@ -67,6 +67,7 @@ mod rules;
 mod strict;
 mod words;
 
+pub use nulls::drop_nulls;
 pub use report::{Action, Entry, Report, Size};
 
 use schemars::JsonSchema;

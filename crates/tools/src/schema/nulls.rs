@@ -1,8 +1,8 @@
 //! Taking out the nulls that strict mode put in.
 //!
 //! Where every property is required, a model says null for one that it would have left out. A
-//! `#[serde(default)]` field that is no `Option` refuses that null; so it is taken out before the arguments are
-//! read, wherever the schema that the model never saw, the original, has no place for it.
+//! `#[serde(default)]` field that is no `Option` refuses that null; so it is taken out before the arguments, or an
+//! answer, are read, wherever the schema that the model never saw, the original, has no place for it.
 
 use serde_json::Value;
 
@@ -15,9 +15,10 @@ const MAX_STEPS: usize = 1_000;
 /// How deep a value is compared with a form of a union, its own level left out.
 const FORM_DEPTH: usize = 3;
 
-/// Takes out of `args` each null at a property that `root` neither requires nor lets be null.
-pub(super) fn drop_nulls(root: &Value, args: &mut Value) {
-    Original { root }.prune(vec![root], args, 0);
+/// Takes out of `value` each null at a property that the schema `root` neither requires nor lets be null, at any depth:
+/// what [`Schema::drop_nulls`](super::Schema::drop_nulls) does, for a schema of anything.
+pub fn drop_nulls(root: &Value, value: &mut Value) {
+    Original { root }.prune(vec![root], value, 0);
 }
 
 struct Original<'a> {
