@@ -168,7 +168,11 @@ impl Schema {
         let mut report = Report::default();
         let schema = match (root::object(&self.0, &mut report), dialect.rules()) {
             (None, _) => self.0.clone(),
-            (Some(object), None) => Value::Object(object),
+            (Some(mut object), None) => {
+                // OpenAI refuses an object without them, also one that takes any.
+                object.entry("properties").or_insert_with(|| json!({}));
+                Value::Object(object)
+            }
             (Some(object), Some(rules)) => {
                 let schema = strict::convert(&self.0, &object, rules, &mut report);
                 limits::check(&schema, rules, &mut report);
