@@ -25,7 +25,7 @@ use crate::error::AgentErrorKind;
 use crate::model::{ModelResponse, StopReason};
 use crate::outcome::{Finish, TurnReport};
 use crate::output::OutputFormat;
-use crate::transcript::{Item, ToolCall, ToolOutputItem, Transcript};
+use crate::transcript::{Item, ToolCall, ToolOutputItem, Transcript, answer};
 
 /// The version of a stored state. It grows when an older reader would misunderstand a newer state.
 pub const STATE_VERSION: u32 = 1;
@@ -387,7 +387,7 @@ fn request((place, call): (usize, &ToolCall)) -> CallRequest {
 
 /// Why a response is not one to go on from.
 fn unusable(stop: &StopReason, items: &[Item]) -> Option<AgentErrorKind> {
-    let partial = || items.iter().filter_map(Item::assistant_text).collect::<String>();
+    let partial = || answer(items);
     match stop {
         StopReason::Refusal(text) if text.is_empty() => Some(AgentErrorKind::Refused { text: partial() }),
         StopReason::Refusal(text) => Some(AgentErrorKind::Refused { text: text.clone() }),
