@@ -281,13 +281,14 @@ impl TurnLoop {
     /// When the response is not one to go on from: a refusal, a response that was cut off, or one that a filter
     /// stopped. Nothing of it gets into the transcript and it does not count against the limit of turns, so its
     /// tool calls are not run and whoever goes on asks the same again: providers refuse a transcript that ends in
-    /// half an answer. Its text is in the error. Also when the final answer does not have its form again; then it
-    /// is in the transcript.
+    /// half an answer. Its text is in the error, behind what was said before the provider paused. Also when the final
+    /// answer does not have its form again; then it is in the transcript.
     pub fn responded(&mut self, response: ModelResponse) -> Result<(), AgentErrorKind> {
         let ModelResponse { items, stop, usage, model, request_id } = response;
         let calls = items.iter().filter(|item| matches!(item, Item::ToolCall(_))).count();
         let accepted = stop == StopReason::MaxTokens && calls == 0 && self.accepts_truncated(&items);
-        let unusable = if accepted { None } else { unusable(&stop, &items) };
+        let said = self.state.transcript.newest().iter().chain(&items);
+        let unusable = if accepted { None } else { unusable(&stop, said) };
         let calls = if unusable.is_none() { calls } else { 0 };
         let mut report = TurnReport::new(usage, u32::try_from(calls).unwrap_or(u32::MAX));
         (report.model, report.request_id) = (model, request_id);
@@ -385,15 +386,15 @@ fn request((place, call): (usize, &ToolCall)) -> CallRequest {
     CallRequest::new(&call.id, &call.name, &call.arguments).at(place)
 }
 
-/// Why a response is not one to go on from.
-fn unusable(stop: &StopReason, items: &[Item]) -> Option<AgentErrorKind> {
-    let partial = || answer(items);
+/// Why a response is not one to go on from. `items` are its own, behind those from before a pause.
+fn unusable<'a>(stop: &StopReason, items: impl Iterator<Item = &'a Item>) -> Option<AgentErrorKind> {
+    let said = || answer(items);
     match stop {
-        StopReason::Refusal(text) if text.is_empty() => Some(AgentErrorKind::Refused { text: partial() }),
+        StopReason::Refusal(text) if text.is_empty() => Some(AgentErrorKind::Refused { text: said() }),
         StopReason::Refusal(text) => Some(AgentErrorKind::Refused { text: text.clone() }),
-        StopReason::MaxTokens => Some(AgentErrorKind::Truncated { partial: partial() }),
-        StopReason::ContentFilter => Some(AgentErrorKind::ContentFilter { partial: partial() }),
-        StopReason::ContextWindow => Some(AgentErrorKind::ContextWindow { partial: partial() }),
+        StopReason::MaxTokens => Some(AgentErrorKind::Truncated { partial: said() }),
+        StopReason::ContentFilter => Some(AgentErrorKind::ContentFilter { partial: said() }),
+        StopReason::ContextWindow => Some(AgentErrorKind::ContextWindow { partial: said() }),
         StopReason::EndTurn | StopReason::ToolCalls | StopReason::Pause | StopReason::Other(_) => None,
     }
 }
