@@ -77,6 +77,9 @@ pub struct LoopState {
     /// How often the final answer was asked for again, since it did not have its form.
     #[serde(default)]
     reasked: u32,
+    /// The final answer, where it is not all of the newest text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answer: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +119,7 @@ impl LoopState {
             phase: Phase::Ask,
             recovering: None,
             reasked: 0,
+            answer: None,
         }
     }
 
@@ -314,13 +318,20 @@ impl TurnLoop {
         self.rules.accept_truncated && self.rules.output.is_none() && has_text
     }
 
-    /// Asks again when the final answer does not have its form.
+    /// Asks again when the final answer does not have its form, neither as a whole nor in its last part: a model may say
+    /// something before it, or say it twice.
     fn check_form(&mut self) -> Result<(), AgentErrorKind> {
+        self.state.answer = None;
         let Some(format) = self.rules.output.as_ref().filter(|_| self.state.phase == Phase::Final) else {
             return Ok(());
         };
         let text = self.state.transcript.final_text();
         let Err(error) = format.admits_as_meant(&text) else { return Ok(()) };
+        let has_form = |part: &String| *part != text && format.admits_as_meant(part).is_ok();
+        self.state.answer = self.state.transcript.last_texts().into_iter().find(has_form);
+        if self.state.answer.is_some() {
+            return Ok(());
+        }
         let gives_up = self.state.reasked >= REASKS || self.is_last_turn();
         // Also when the run ends with it: whoever goes on from here asks again, and is told what is wrong.
         self.state.reasked += 1;
@@ -377,7 +388,9 @@ impl TurnLoop {
         match finish {
             Finish::MaxTurns => transcript.last_text(),
             Finish::Tool => self.ending_answer().map(|answer| answer.output.clone()).unwrap_or_default(),
-            Finish::Final | Finish::Recovered | Finish::Truncated => transcript.final_text(),
+            Finish::Final | Finish::Recovered | Finish::Truncated => {
+                self.state.answer.clone().unwrap_or_else(|| transcript.final_text())
+            }
         }
     }
 }

@@ -48,6 +48,16 @@ impl Transcript {
         texts.find(|text| !text.is_empty()).unwrap_or_default()
     }
 
+    /// What may be the answer where [`final_text`](Self::final_text) cannot be: the text behind the last item of another
+    /// kind, and the last text alone.
+    pub(crate) fn last_texts(&self) -> [String; 2] {
+        let newest = self.newest();
+        let end = newest.iter().rposition(|item| said(item).is_some()).map_or(0, |place| place + 1);
+        let spoken = newest.get(..end).unwrap_or_default();
+        let behind = spoken.rsplit(|item| !matches!(item, Item::Assistant(_))).next().unwrap_or_default();
+        [answer(behind), answer(spoken.last())]
+    }
+
     /// What the model wrote since the last user item or tool output.
     pub(crate) fn newest(&self) -> &[Item] {
         self.items.rsplit(|item| !item.is_from_model()).next().unwrap_or_default()
