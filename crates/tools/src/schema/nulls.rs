@@ -187,7 +187,19 @@ fn admits(map: &Map, value: &Value) -> bool {
 /// What `views` say about a property of the value they describe.
 fn of_property<'a>(views: &[&'a Map], key: &str) -> Vec<&'a Value> {
     let named = |view: &&'a Map| view.get("properties").and_then(|properties| properties.get(key));
-    views.iter().filter_map(|view| named(view).or_else(|| view.get("additionalProperties"))).collect()
+    views.iter().filter_map(|view| named(view).or_else(|| of_others(view))).collect()
+}
+
+/// What a view says about the properties that it does not name. Patterns are not matched: an object that takes nothing
+/// else has properties of its only pattern, and of another nothing is known.
+fn of_others(view: &Map) -> Option<&Value> {
+    let others = view.get("additionalProperties");
+    let mut patterns = view.get("patternProperties").and_then(Value::as_object).into_iter().flatten();
+    match (patterns.next(), patterns.next()) {
+        (None, _) => others,
+        (Some((_, only)), None) if others == Some(&Value::Bool(false)) => Some(only),
+        _ => None,
+    }
 }
 
 /// What `views` say about an item of the value they describe.
