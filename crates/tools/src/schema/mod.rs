@@ -142,7 +142,8 @@ fn name_no_properties(schema: &mut schemars::Schema) {
 
 impl Schema {
     /// A schema written by hand, or given by somebody else's tool. A root that only refers to an object is replaced
-    /// with that object.
+    /// with that object. An object that names no properties takes any, which no strict dialect can express: say
+    /// `"properties": {}` for one that takes none.
     ///
     /// # Errors
     /// If the root is not of type object, or the schema is over [`MAX_DEPTH`] or [`MAX_VALUES`]. References below it
