@@ -12,7 +12,7 @@ use crate::error::{AgentError, AgentErrorKind};
 use crate::model::{Model, ModelRequest, ToolChoice};
 use crate::outcome::{AgentRun, Finish};
 use crate::respond::respond;
-use crate::turn_loop::{Step, TurnLoop, TurnRules};
+use crate::turn_loop::{LoopState, Step, TurnLoop, TurnRules};
 
 /// How many tools of one turn run at the same time unless the runner says otherwise.
 pub const DEFAULT_PARALLEL_TOOLS: usize = 8;
@@ -254,8 +254,8 @@ impl Runner for AgentRunner {
             cx.complete_with(activities.messages().max_turns.as_str());
         }
         let output = turns.output(finish);
-        let state = turns.into_state();
-        Ok(AgentRun { output, finish, transcript: state.transcript, turns: state.turns })
+        let LoopState { transcript, turns, .. } = turns.into_state();
+        Ok(AgentRun { output, finish, transcript, turns, format: agent.format().cloned() })
     }
 
     /// A tool that ends the run ends it for every model.

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::OutputError;
-use crate::output;
+use crate::output::{self, OutputFormat};
 use crate::transcript::Transcript;
 
 /// What a run of an agent gives.
@@ -20,6 +20,8 @@ pub struct AgentRun {
     pub transcript: Transcript,
     /// The turns, in order.
     pub turns: Vec<TurnReport>,
+    /// The form that the output was to have.
+    pub(crate) format: Option<OutputFormat>,
 }
 
 impl AgentRun {
@@ -30,12 +32,16 @@ impl AgentRun {
     }
 
     /// The output as a value. For an agent with [`Agent::output`](crate::Agent::output) of the same type it
-    /// succeeds, unless the run ended before the final answer (see [`finish`](Self::finish)).
+    /// succeeds, unless the run ended before the final answer (see [`finish`](Self::finish)). A null counts as left out
+    /// where the agent's form has no place for it.
     ///
     /// # Errors
     /// What is wrong with the output, and where.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, OutputError> {
-        output::parse(&self.output)
+        match &self.format {
+            Some(format) => format.parse_as_meant(&self.output),
+            None => output::parse(&self.output),
+        }
     }
 }
 

@@ -34,6 +34,7 @@ use serde_json::Value;
 
 use crate::error::OutputError;
 
+mod nulls;
 #[cfg(feature = "json-schema")]
 mod schema;
 
@@ -102,7 +103,7 @@ impl OutputFormat {
         &self.schema
     }
 
-    /// Whether the text has the form.
+    /// Whether the text has the form as it came.
     pub(crate) fn admits(&self, text: &str) -> Result<(), OutputError> {
         if let Some(reads) = self.reads {
             reads(text)?;
@@ -134,17 +135,12 @@ fn name_of(name: &str) -> Arc<str> {
     if name.is_empty() { "output".into() } else { name.into() }
 }
 
-/// Reads a value from an answer. A null where there should be something or nothing counts as nothing: a provider that
-/// makes every property required has no other way to leave one out.
+/// Reads a value from an answer as it came.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, OutputError> {
     let json = unfenced(text);
     if json.is_empty() {
         return Err(OutputError::new("the answer is empty"));
     }
-    read(json).or_else(|error| read_without_nulls(json).ok_or(error))
-}
-
-fn read<T: DeserializeOwned>(json: &str) -> Result<T, OutputError> {
     let mut from = serde_json::Deserializer::from_str(json);
     let value = serde_path_to_error::deserialize(&mut from).map_err(|error| {
         let path = error.path().to_string();
@@ -153,24 +149,6 @@ fn read<T: DeserializeOwned>(json: &str) -> Result<T, OutputError> {
     })?;
     from.end().map_err(|error| OutputError::new(error.to_string()))?;
     Ok(value)
-}
-
-fn read_without_nulls<T: DeserializeOwned>(json: &str) -> Option<T> {
-    let mut value: Value = serde_json::from_str(json).ok()?;
-    drop_nulls(&mut value);
-    T::deserialize(value).ok()
-}
-
-/// As deep as the parser goes, which limits itself.
-fn drop_nulls(value: &mut Value) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
-        Value::Object(members) => {
-            members.retain(|_, member| !member.is_null());
-            members.values_mut().for_each(drop_nulls);
-        }
-        _ => {}
-    }
 }
 
 /// The JSON inside a Markdown fence, which models without a notion of schemas like to put around it.
@@ -217,28 +195,6 @@ mod tests {
         assert!(error("").contains("empty"));
         assert!(error("It is 1.").contains("expected value"));
         assert!(error(r#"{"x": 1, "tags": []} and more"#).contains("trailing characters"));
-    }
-
-    #[test]
-    fn a_null_is_what_was_left_out_where_there_is_no_other_way_to_read_it() {
-        #[derive(Deserialize, Debug, PartialEq)]
-        struct Search {
-            words: Vec<Word>,
-            limit: Option<u8>,
-        }
-        #[derive(Deserialize, Debug, PartialEq)]
-        struct Word {
-            text: String,
-            #[serde(default)]
-            weight: u8,
-        }
-        let answer = r#"{"words": [{"text": "a", "weight": null}], "limit": null}"#;
-        let word = Word { text: "a".into(), weight: 0 };
-        assert_eq!(parse::<Search>(answer).unwrap(), Search { words: vec![word], limit: None });
-        let kept: Value = parse(answer).unwrap();
-        assert!(kept["limit"].is_null() && kept["words"][0].get("weight").is_some());
-        // What was wrong with it as it came is what the model is told.
-        assert!(error(r#"{"x": null, "tags": []}"#).contains("at `x`: invalid type: null"));
     }
 
     #[test]

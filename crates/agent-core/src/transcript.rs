@@ -14,12 +14,17 @@
 //! assert!(matches!(again.items(), [Item::User(_)]));
 //! ```
 
+mod answer;
+
 use std::collections::VecDeque;
 use std::fmt;
 
 pub use agentexec_tools::{Media, MediaData, MediaKind, MediaSource};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use self::answer::Standing;
+pub(crate) use self::answer::answer;
 
 /// The version of the stored form. It grows when an older reader would misunderstand a newer transcript.
 pub const TRANSCRIPT_VERSION: u32 = 1;
@@ -99,26 +104,6 @@ impl Transcript {
             _ => false,
         });
         u32::try_from(foreign.count()).unwrap_or(u32::MAX)
-    }
-
-    /// The text of the newest assistant items: those after the last user item or tool output.
-    #[must_use]
-    pub fn final_text(&self) -> String {
-        let newest = self.items.iter().rev().take_while(|item| item.is_from_model());
-        let mut texts: Vec<&str> = newest.filter_map(Item::assistant_text).collect();
-        texts.reverse();
-        texts.concat()
-    }
-
-    /// The text of the newest response of the model that has any, since the user spoke last.
-    #[must_use]
-    pub fn last_text(&self) -> String {
-        let spoken = self.items.iter().rposition(|item| matches!(item, Item::User(_)));
-        let since = self.items.get(spoken.map_or(0, |place| place + 1)..).unwrap_or_default();
-        let responses = since.rsplit(|item| !item.is_from_model());
-        let mut texts =
-            responses.map(|items| items.iter().filter_map(Item::assistant_text).collect::<String>());
-        texts.find(|text| !text.is_empty()).unwrap_or_default()
     }
 }
 
@@ -348,19 +333,28 @@ pub struct Raw {
     pub protocol: String,
     /// The item as it came.
     pub value: Value,
+    /// How its text stands to the texts beside it, where it is an [`AssistantItem`].
+    #[serde(default, skip_serializing_if = "Standing::is_piece")]
+    pub standing: Standing,
 }
 
 impl Raw {
     /// An item in the form of `protocol`.
     pub fn new(protocol: impl Into<String>, value: Value) -> Self {
-        Self { protocol: protocol.into(), value }
+        Self { protocol: protocol.into(), value, standing: Standing::default() }
     }
 
     /// What a model of `protocol` notes for itself in an [`Item::Opaque`], beside what was said: the id that the
     /// provider gave a response, for example. It never goes back as an item, and nothing is lost where it cannot be
     /// read.
     pub fn note(protocol: impl Into<String>, value: Value) -> Self {
-        Self { protocol: protocol.into() + NOTE, value }
+        Self::new(protocol.into() + NOTE, value)
+    }
+
+    /// The same for a text that stands so to those beside it. Default: it is a piece of one text with them.
+    #[must_use]
+    pub fn with_standing(self, standing: Standing) -> Self {
+        Self { standing, ..self }
     }
 
     /// The value when it belongs to `protocol`.
@@ -435,37 +429,6 @@ mod tests {
         let note = Raw::note("one", Value::from("resp_1"));
         assert_eq!((note.note_of("one"), note.of("one")), (Some(&Value::from("resp_1")), None));
         assert_eq!((note.note_of("two"), Raw::new("one", Value::Null).note_of("one")), (None, None));
-    }
-
-    #[test]
-    fn the_last_text_is_that_of_a_whole_response() {
-        let transcript: Transcript = [
-            Item::assistant("One."),
-            Item::user("go on"),
-            Item::assistant("Two, "),
-            Item::assistant("three."),
-            call("a"),
-            output("a"),
-            Item::assistant(""),
-        ]
-        .into_iter()
-        .collect();
-        assert_eq!(transcript.last_text(), "Two, three.");
-        assert_eq!(Transcript::from_user("hello").last_text(), "");
-    }
-
-    #[test]
-    fn final_text_stops_at_the_last_tool_output() {
-        let transcript: Transcript = [
-            Item::assistant("Let me look. "),
-            call("a"),
-            output("a"),
-            Item::assistant("It is "),
-            Item::assistant("3."),
-        ]
-        .into_iter()
-        .collect();
-        assert_eq!(transcript.final_text(), "It is 3.");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::error::AgentErrorKind;
 use crate::model::{ModelResponse, StopReason};
 use crate::outcome::{Finish, TurnReport};
 use crate::output::OutputFormat;
-use crate::transcript::{Item, ToolCall, ToolOutputItem, Transcript};
+use crate::transcript::{Item, ToolCall, ToolOutputItem, Transcript, answer};
 
 /// The version of a stored state. It grows when an older reader would misunderstand a newer state.
 pub const STATE_VERSION: u32 = 1;
@@ -77,6 +77,9 @@ pub struct LoopState {
     /// How often the final answer was asked for again, since it did not have its form.
     #[serde(default)]
     reasked: u32,
+    /// The final answer, where it is not all of the newest text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answer: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +119,7 @@ impl LoopState {
             phase: Phase::Ask,
             recovering: None,
             reasked: 0,
+            answer: None,
         }
     }
 
@@ -281,13 +285,14 @@ impl TurnLoop {
     /// When the response is not one to go on from: a refusal, a response that was cut off, or one that a filter
     /// stopped. Nothing of it gets into the transcript and it does not count against the limit of turns, so its
     /// tool calls are not run and whoever goes on asks the same again: providers refuse a transcript that ends in
-    /// half an answer. Its text is in the error. Also when the final answer does not have its form again; then it
-    /// is in the transcript.
+    /// half an answer. Its text is in the error, behind what was said before the provider paused. Also when the final
+    /// answer does not have its form again; then it is in the transcript.
     pub fn responded(&mut self, response: ModelResponse) -> Result<(), AgentErrorKind> {
         let ModelResponse { items, stop, usage, model, request_id } = response;
         let calls = items.iter().filter(|item| matches!(item, Item::ToolCall(_))).count();
         let accepted = stop == StopReason::MaxTokens && calls == 0 && self.accepts_truncated(&items);
-        let unusable = if accepted { None } else { unusable(&stop, &items) };
+        let said = self.state.transcript.newest().iter().chain(&items);
+        let unusable = if accepted { None } else { unusable(&stop, said) };
         let calls = if unusable.is_none() { calls } else { 0 };
         let mut report = TurnReport::new(usage, u32::try_from(calls).unwrap_or(u32::MAX));
         (report.model, report.request_id) = (model, request_id);
@@ -313,13 +318,20 @@ impl TurnLoop {
         self.rules.accept_truncated && self.rules.output.is_none() && has_text
     }
 
-    /// Asks again when the final answer does not have its form.
+    /// Asks again when the final answer does not have its form, neither as a whole nor in its last part: a model may say
+    /// something before it, or say it twice.
     fn check_form(&mut self) -> Result<(), AgentErrorKind> {
+        self.state.answer = None;
         let Some(format) = self.rules.output.as_ref().filter(|_| self.state.phase == Phase::Final) else {
             return Ok(());
         };
         let text = self.state.transcript.final_text();
-        let Err(error) = format.admits(&text) else { return Ok(()) };
+        let Err(error) = format.admits_as_meant(&text) else { return Ok(()) };
+        let has_form = |part: &String| *part != text && format.admits_as_meant(part).is_ok();
+        self.state.answer = self.state.transcript.last_texts().into_iter().find(has_form);
+        if self.state.answer.is_some() {
+            return Ok(());
+        }
         let gives_up = self.state.reasked >= REASKS || self.is_last_turn();
         // Also when the run ends with it: whoever goes on from here asks again, and is told what is wrong.
         self.state.reasked += 1;
@@ -376,7 +388,9 @@ impl TurnLoop {
         match finish {
             Finish::MaxTurns => transcript.last_text(),
             Finish::Tool => self.ending_answer().map(|answer| answer.output.clone()).unwrap_or_default(),
-            Finish::Final | Finish::Recovered | Finish::Truncated => transcript.final_text(),
+            Finish::Final | Finish::Recovered | Finish::Truncated => {
+                self.state.answer.clone().unwrap_or_else(|| transcript.final_text())
+            }
         }
     }
 }
@@ -385,15 +399,15 @@ fn request((place, call): (usize, &ToolCall)) -> CallRequest {
     CallRequest::new(&call.id, &call.name, &call.arguments).at(place)
 }
 
-/// Why a response is not one to go on from.
-fn unusable(stop: &StopReason, items: &[Item]) -> Option<AgentErrorKind> {
-    let partial = || items.iter().filter_map(Item::assistant_text).collect::<String>();
+/// Why a response is not one to go on from. `items` are its own, behind those from before a pause.
+fn unusable<'a>(stop: &StopReason, items: impl Iterator<Item = &'a Item>) -> Option<AgentErrorKind> {
+    let said = || answer(items);
     match stop {
-        StopReason::Refusal(text) if text.is_empty() => Some(AgentErrorKind::Refused { text: partial() }),
+        StopReason::Refusal(text) if text.is_empty() => Some(AgentErrorKind::Refused { text: said() }),
         StopReason::Refusal(text) => Some(AgentErrorKind::Refused { text: text.clone() }),
-        StopReason::MaxTokens => Some(AgentErrorKind::Truncated { partial: partial() }),
-        StopReason::ContentFilter => Some(AgentErrorKind::ContentFilter { partial: partial() }),
-        StopReason::ContextWindow => Some(AgentErrorKind::ContextWindow { partial: partial() }),
+        StopReason::MaxTokens => Some(AgentErrorKind::Truncated { partial: said() }),
+        StopReason::ContentFilter => Some(AgentErrorKind::ContentFilter { partial: said() }),
+        StopReason::ContextWindow => Some(AgentErrorKind::ContextWindow { partial: said() }),
         StopReason::EndTurn | StopReason::ToolCalls | StopReason::Pause | StopReason::Other(_) => None,
     }
 }

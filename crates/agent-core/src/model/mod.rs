@@ -224,7 +224,8 @@ pub enum ModelEvent {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ModelResponse {
-    /// What the model produced, in order, each with the provider's own form.
+    /// What the model produced, in order, each with the provider's own form. Texts that are messages of their own say so
+    /// there ([`Standing`](crate::transcript::Standing)); others are pieces of one answer.
     pub items: Vec<Item>,
     /// Why the model stopped.
     pub stop: StopReason,

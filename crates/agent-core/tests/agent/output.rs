@@ -1,5 +1,7 @@
 //! Structured output: what has the form is taken, what has not is asked for once more.
 
+use std::collections::BTreeMap;
+
 use agentexec_activity_core::Status;
 use agentexec_agent_core::model::StopReason;
 use agentexec_agent_core::testing::{ScriptedModel, Turn};
@@ -173,4 +175,71 @@ async fn an_answer_that_was_cut_off_is_taken_only_where_that_is_wanted() {
         "a form is never half: {:?}",
         seen.kind()
     );
+}
+
+/// Where every property is required, null stands for one that was left out; beside it a null may be an answer.
+#[tokio::test]
+async fn nulls_that_are_answers_stay_beside_nulls_for_what_was_left_out() {
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+    struct Stock {
+        /// Null where nobody counted.
+        counts: BTreeMap<String, Option<u32>>,
+        #[serde(deserialize_with = "Option::deserialize")]
+        seen_by: Option<String>,
+        #[serde(default)]
+        rows: Vec<Row>,
+        #[serde(default)]
+        limit: u32,
+    }
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+    struct Row {
+        #[serde(default)]
+        n: u32,
+    }
+    let answer = r#"{"counts": {"a": null}, "seen_by": null, "rows": [{"n": null}], "limit": null}"#;
+    let seen = play(|| Scene::new(Agent::new("Counter").output::<Stock>(), [Turn::text(answer)])).await;
+    let counts = BTreeMap::from([("a".to_owned(), None)]);
+    let stock = Stock { counts, seen_by: None, rows: vec![Row { n: 0 }], limit: 0 };
+    assert_eq!(seen.run().parse::<Stock>().unwrap(), stock);
+    assert_eq!(seen.run().output, answer, "the answer is what the model said");
+
+    let node = json!({
+        "type": "object",
+        "properties": {
+            "a": {"type": ["string", "null"]},
+            "opt": {"type": "integer"},
+            "next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]},
+            "list": {"type": "array", "items": {"$ref": "#"}},
+        },
+        "required": ["a"],
+    });
+    let answer = r#"{"a": null, "opt": null, "next": {"a": null, "opt": null, "next": null, "list": null},
+        "list": [{"a": null, "opt": null}]}"#;
+    let format = || OutputFormat::from_schema("node", node.clone()).unwrap();
+    let seen = play(|| Scene::new(Agent::new("Finder").output_format(format()), [Turn::text(answer)])).await;
+    assert_eq!((seen.run().output.as_str(), seen.requests.len()), (answer, 1));
+}
+
+#[tokio::test]
+async fn a_null_for_what_was_left_out_is_not_what_is_wrong() {
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only whether it can be read is of interest")]
+    struct Limited {
+        #[serde(default)]
+        limit: u32,
+        total: i64,
+    }
+    let wrong = r#"{"limit": null, "total": "three"}"#;
+    let right = r#"{"limit": null, "total": 3}"#;
+    let turns = || [Turn::text(wrong), Turn::text(right)];
+    let by_schema = || {
+        let schema = OutputFormat::of::<Limited>().schema().clone();
+        Agent::new("Adder").output_format(OutputFormat::from_schema("limited", schema).unwrap())
+    };
+    for agent in [Agent::new("Adder").output::<Limited>(), by_schema()] {
+        let seen = play(|| Scene::new(agent.clone(), turns())).await;
+        let asked = &seen.said()[2];
+        assert!(asked.contains("total") && !asked.contains("limit"), "{asked}");
+        assert_eq!(seen.run().output, right);
+    }
 }

@@ -92,6 +92,39 @@ async fn a_full_context_window_is_an_error() {
     assert!(full.0.error().is_context_window());
 }
 
+/// The pieces of a turn that the server paused are one answer, also where it does not come to its end.
+#[tokio::test]
+async fn what_was_said_before_a_pause_is_part_of_what_there_is() {
+    let half = async |reason: StopReason| {
+        let turns = || {
+            let paused = |text| Turn::text(text).stopping(StopReason::Pause);
+            [adding(), paused("There "), paused("are "), Turn::text("se").stopping(reason.clone())]
+        };
+        let seen = play(|| Scene::new(Agent::new("Counter").tool(add()), turns())).await;
+        assert_eq!(
+            seen.said().last().unwrap(),
+            "assistant: are ",
+            "the transcript ends where the server paused"
+        );
+        match seen.kind() {
+            AgentErrorKind::Truncated { partial }
+            | AgentErrorKind::ContentFilter { partial }
+            | AgentErrorKind::ContextWindow { partial }
+            | AgentErrorKind::Refused { text: partial } => partial.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    for reason in [
+        StopReason::MaxTokens,
+        StopReason::ContextWindow,
+        StopReason::ContentFilter,
+        StopReason::Refusal(String::new()),
+    ] {
+        assert_eq!(half(reason.clone()).await, "There are se", "{reason:?}");
+    }
+    assert_eq!(half(StopReason::Refusal("No.".into())).await, "No.", "a refusal with words of its own");
+}
+
 #[tokio::test]
 async fn a_full_window_and_a_filter_are_known_also_where_the_request_was_refused_for_them() {
     let refused =

@@ -67,6 +67,7 @@ mod rules;
 mod strict;
 mod words;
 
+pub use nulls::drop_nulls;
 pub use report::{Action, Entry, Report, Size};
 
 use schemars::JsonSchema;
@@ -140,19 +141,22 @@ fn name_no_properties(schema: &mut schemars::Schema) {
 }
 
 impl Schema {
-    /// A schema written by hand, or given by somebody else's tool.
+    /// A schema written by hand, or given by somebody else's tool. A root that only refers to an object is replaced
+    /// with that object. An object that names no properties takes any, which no strict dialect can express: say
+    /// `"properties": {}` for one that takes none.
     ///
     /// # Errors
-    /// If the root is not of type object, or the schema is over [`MAX_DEPTH`] or [`MAX_VALUES`]. References are
-    /// not checked here: one that points at nothing is reported by the dialects that would have to follow it.
+    /// If the root is not of type object, or the schema is over [`MAX_DEPTH`] or [`MAX_VALUES`]. References below it
+    /// are not checked here: one that points at nothing is reported by the dialects that would have to follow it.
     pub fn from_value(value: Value) -> Result<Self, SchemaError> {
-        match check(&value) {
-            Ok(()) => Ok(Self(value)),
-            Err(error) => {
-                dismantle(value);
-                Err(error)
-            }
+        if let Err(error) = check_size(&value) {
+            dismantle(value);
+            return Err(error);
         }
+        let is_typed = value.get("type").is_some();
+        let value = if is_typed { value } else { root::without_reference(value) };
+        check_root(&value)?;
+        Ok(Self(value))
     }
 
     /// The schema as JSON.
@@ -167,7 +171,11 @@ impl Schema {
         let mut report = Report::default();
         let schema = match (root::object(&self.0, &mut report), dialect.rules()) {
             (None, _) => self.0.clone(),
-            (Some(object), None) => Value::Object(object),
+            (Some(mut object), None) => {
+                // OpenAI refuses an object without them, also one that takes any.
+                object.entry("properties").or_insert_with(|| json!({}));
+                Value::Object(object)
+            }
             (Some(object), Some(rules)) => {
                 let schema = strict::convert(&self.0, &object, rules, &mut report);
                 limits::check(&schema, rules, &mut report);
@@ -248,9 +256,9 @@ pub struct Conversion {
     pub report: Report,
 }
 
-/// Whether a value is within the limits and an object schema. Goes over it without recursion, since the depth
-/// of a value that was not parsed is not known to be harmless.
-fn check(value: &Value) -> Result<(), SchemaError> {
+/// Whether a value is within the limits. Goes over it without recursion, since the depth of a value that was not
+/// parsed is not known to be harmless.
+fn check_size(value: &Value) -> Result<(), SchemaError> {
     let mut waiting = vec![(value, 1)];
     let mut values = 0;
     while let Some((value, depth)) = waiting.pop() {
@@ -267,6 +275,10 @@ fn check(value: &Value) -> Result<(), SchemaError> {
             _ => {}
         }
     }
+    Ok(())
+}
+
+fn check_root(value: &Value) -> Result<(), SchemaError> {
     match value.get("type") {
         Some(kind) if kind == "object" => Ok(()),
         Some(kind) => Err(SchemaError::NotAnObject { found: format!("of type {kind}") }),

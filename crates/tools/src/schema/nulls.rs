@@ -1,8 +1,8 @@
 //! Taking out the nulls that strict mode put in.
 //!
 //! Where every property is required, a model says null for one that it would have left out. A
-//! `#[serde(default)]` field that is no `Option` refuses that null; so it is taken out before the arguments are
-//! read, wherever the schema that the model never saw, the original, has no place for it.
+//! `#[serde(default)]` field that is no `Option` refuses that null; so it is taken out before the arguments, or an
+//! answer, are read, wherever the schema that the model never saw, the original, has no place for it.
 
 use serde_json::Value;
 
@@ -15,9 +15,10 @@ const MAX_STEPS: usize = 1_000;
 /// How deep a value is compared with a form of a union, its own level left out.
 const FORM_DEPTH: usize = 3;
 
-/// Takes out of `args` each null at a property that `root` neither requires nor lets be null.
-pub(super) fn drop_nulls(root: &Value, args: &mut Value) {
-    Original { root }.prune(vec![root], args, 0);
+/// Takes out of `value` each null at a property that the schema `root` neither requires nor lets be null, at any depth:
+/// what [`Schema::drop_nulls`](super::Schema::drop_nulls) does, for a schema of anything.
+pub fn drop_nulls(root: &Value, value: &mut Value) {
+    Original { root }.prune(vec![root], value, 0);
 }
 
 struct Original<'a> {
@@ -186,7 +187,19 @@ fn admits(map: &Map, value: &Value) -> bool {
 /// What `views` say about a property of the value they describe.
 fn of_property<'a>(views: &[&'a Map], key: &str) -> Vec<&'a Value> {
     let named = |view: &&'a Map| view.get("properties").and_then(|properties| properties.get(key));
-    views.iter().filter_map(|view| named(view).or_else(|| view.get("additionalProperties"))).collect()
+    views.iter().filter_map(|view| named(view).or_else(|| of_others(view))).collect()
+}
+
+/// What a view says about the properties that it does not name. Patterns are not matched: an object that takes nothing
+/// else has properties of its only pattern, and of another nothing is known.
+fn of_others(view: &Map) -> Option<&Value> {
+    let others = view.get("additionalProperties");
+    let mut patterns = view.get("patternProperties").and_then(Value::as_object).into_iter().flatten();
+    match (patterns.next(), patterns.next()) {
+        (None, _) => others,
+        (Some((_, only)), None) if others == Some(&Value::Bool(false)) => Some(only),
+        _ => None,
+    }
 }
 
 /// What `views` say about an item of the value they describe.

@@ -48,7 +48,6 @@ pub(super) fn object(root: &Value, report: &mut Report) -> Option<Map> {
             report.add(Action::Dropped, "", keyword, "no tool API takes it at the root");
         }
     }
-    object.entry("properties").or_insert_with(|| json!({}));
     Some(object)
 }
 
@@ -186,13 +185,27 @@ fn common_required(forms: &[Map]) -> Vec<String> {
 
 /// What `additionalProperties` becomes: closed if all forms are closed, open to what any form is open to.
 fn additional(forms: &[Map]) -> Option<Value> {
-    let values: Vec<Option<&Value>> = forms.iter().map(|form| form.get("additionalProperties")).collect();
-    let open = values.iter().flatten().find(|value| ***value != json!(false));
+    let shared = unanimous(forms);
+    let values: Vec<Option<Value>> = forms.iter().map(|form| others(form, &shared)).collect();
+    let open = values.iter().flatten().find(|value| **value != json!(false));
     match open {
-        Some(open) => Some((*open).clone()),
+        Some(open) => Some(open.clone()),
         None if values.iter().all(Option::is_some) => Some(json!(false)),
         None => None,
     }
+}
+
+/// What a form says of properties that it does not name, `shared` aside, which stays as it is.
+fn others(form: &Map, shared: &Map) -> Option<Value> {
+    let names_none = !form.contains_key("properties") && !form.contains_key("additionalProperties");
+    let is_open_by = |keyword: &str| {
+        let own = form.get(keyword).filter(|value| **value != json!(false));
+        own.is_some() && own != shared.get(keyword)
+    };
+    if names_none || is_open_by("patternProperties") || is_open_by("unevaluatedProperties") {
+        return Some(json!(true));
+    }
+    form.get("additionalProperties").cloned()
 }
 
 /// One schema for what a property is in several forms. Tags become one enum; schemas that differ in their

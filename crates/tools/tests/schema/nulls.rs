@@ -104,6 +104,24 @@ fn nulls_that_are_wanted_stay() {
     );
 }
 
+/// A map with numbers as its keys has a pattern for them, and is closed to all others.
+#[test]
+fn the_values_of_a_map_go_by_its_pattern() {
+    let schema = Schema::from_value(json!({
+        "type": "object",
+        "properties": {
+            "counts": {"patternProperties": {r"^\d+$": {"type": ["integer", "null"]}}, "additionalProperties": false},
+            "points": {"patternProperties": {r"^\d+$": {"properties": {"x": {"type": "integer"}}}}, "additionalProperties": false},
+            "several": {"patternProperties": {"^a": {"type": "integer"}, "^b": {"type": "null"}}, "additionalProperties": false},
+        },
+    }))
+    .unwrap();
+    let mut args =
+        json!({"counts": {"1": null}, "points": {"1": {"x": null}}, "several": {"a": null, "b": null}});
+    schema.drop_nulls(&mut args);
+    assert_eq!(args, json!({"counts": {"1": null}, "points": {"1": {}}, "several": {"a": null, "b": null}}));
+}
+
 #[test]
 fn parts_of_an_intersection_must_all_let_null_be() {
     let schema = Schema::from_value(json!({

@@ -268,6 +268,47 @@ fn what_has_no_properties_is_empty_if_derived_and_open_if_written_so() {
     assert_eq!(actions(&report), [("/properties/p", "properties", Action::Unsupported)]);
 }
 
+/// Closed, it would take `{}` and nothing else.
+#[test]
+fn a_root_that_takes_any_properties_cannot_be_strict() {
+    let a = json!({"a": {"type": "string"}});
+    let b = json!({"type": "object", "properties": {"b": {"type": "string"}}});
+    let open = [
+        json!({"type": "object"}),
+        json!({"type": "object", "description": "Anything."}),
+        json!({"type": "object", "additionalProperties": true}),
+        json!({"type": "object", "properties": a, "additionalProperties": {"type": "string"}}),
+        json!({"type": "object", "properties": a, "unevaluatedProperties": true}),
+        json!({"type": "object", "patternProperties": {"^a": {"type": "string"}}}),
+        json!({"type": "object", "allOf": [{"type": "object"}]}),
+        json!({"type": "object", "anyOf": [b, {"type": "object"}]}),
+        json!({"type": "object", "anyOf": [b, {"properties": a, "patternProperties": {"^c": {}}}]}),
+        json!({"type": "object", "anyOf": [b, {"properties": a, "unevaluatedProperties": {}}]}),
+    ];
+    for schema in open {
+        let schema = Schema::from_value(schema).unwrap();
+        for dialect in [Dialect::OpenAiStrict, Dialect::AnthropicStrict] {
+            let report = schema.in_dialect(dialect).report;
+            assert!(!report.is_expressible(), "{dialect:?}: {schema:?}");
+        }
+        for dialect in [Dialect::Plain, Dialect::Anthropic] {
+            let plain = schema.in_dialect(dialect);
+            assert!(plain.report.is_expressible(), "{dialect:?}: {schema:?}");
+            assert!(plain.schema["properties"].is_object(), "OpenAI refuses an object without them");
+        }
+    }
+    let empty = json!({"type": "object", "properties": {}, "required": [], "additionalProperties": false});
+    for schema in [
+        json!({"type": "object", "properties": {}}),
+        json!({"type": "object", "additionalProperties": false}),
+        schema_of::<types::Nothing>().as_value().clone(),
+    ] {
+        let converted = Schema::from_value(schema).unwrap().in_dialect(Dialect::OpenAiStrict);
+        assert!(converted.report.is_expressible(), "{}", converted.report);
+        assert_eq!(converted.schema, empty);
+    }
+}
+
 #[test]
 fn intersections_are_merged() {
     let part =

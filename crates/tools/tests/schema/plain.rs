@@ -103,6 +103,44 @@ fn a_handwritten_schema_is_an_object_schema() {
     }
 }
 
+/// Generators of schemas put every type under `$defs`, that of the root too.
+#[test]
+fn a_root_that_refers_to_an_object_is_that_object() {
+    let definitions = json!({
+        "Alias": {"$ref": "#/$defs/Tree"},
+        "Tree": {
+            "type": "object",
+            "description": "A tree.",
+            "properties": {"size": {"$ref": "#/$defs/Size"}, "children": {"type": "array", "items": {"$ref": "#"}}},
+            "required": ["size", "children"],
+        },
+        "Size": {"type": "integer"},
+    });
+    for root in ["#/$defs/Tree", "#/$defs/Alias"] {
+        let schema = Schema::from_value(json!({"$ref": root, "$defs": definitions})).unwrap();
+        let mut inlined = definitions["Tree"].clone();
+        inlined["$defs"] = definitions.clone();
+        for dialect in [Dialect::Plain, Dialect::Anthropic] {
+            let plain = schema.in_dialect(dialect);
+            assert!(plain.report.is_expressible(), "{}", plain.report);
+            assert_eq!(plain.schema, inlined);
+        }
+        let strict = schema.in_dialect(Dialect::OpenAiStrict);
+        assert!(strict.report.is_expressible(), "{}", strict.report);
+        assert_eq!(strict.schema["properties"]["children"]["items"], json!({"$ref": "#"}));
+        assert_eq!(strict.schema["$defs"], json!({"Size": {"type": "integer"}}));
+    }
+}
+
+#[test]
+fn a_root_that_refers_to_no_object_is_refused() {
+    let definitions = json!({"List": {"type": "array"}, "Circle": {"$ref": "#/$defs/Circle"}});
+    for root in ["#/$defs/List", "#/$defs/Circle", "#/$defs/Missing", "#", "other.json"] {
+        let error = Schema::from_value(json!({"$ref": root, "$defs": definitions})).unwrap_err();
+        assert!(matches!(error, SchemaError::NotAnObject { .. }), "{root}: {error}");
+    }
+}
+
 #[test]
 fn conditions_at_the_root_become_words() {
     let schema = json!({
