@@ -405,20 +405,12 @@ fn stop_reason(reason: Option<String>, details: Option<StopDetails>, items: &[It
         Some("model_context_window_exceeded") => StopReason::ContextWindow,
         Some("refusal") => {
             let said = details.and_then(|details| details.explanation).filter(|said| !said.is_empty());
-            StopReason::Refusal(said.unwrap_or_else(|| text_of(items)))
+            StopReason::Refusal(said.unwrap_or_default())
         }
         Some(other) => StopReason::Other(other.to_owned()),
         None if items.iter().any(|item| matches!(item, Item::ToolCall(_))) => StopReason::ToolCalls,
         None => StopReason::EndTurn,
     }
-}
-
-fn text_of(items: &[Item]) -> String {
-    let texts = items.iter().filter_map(|item| match item {
-        Item::Assistant(item) => Some(item.text.as_str()),
-        _ => None,
-    });
-    texts.collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Reading one output item: its neutral form beside the item as it came.
 
-use agentexec_agent_core::transcript::{AssistantItem, Item, Raw, ReasoningItem, ToolCall};
+use agentexec_agent_core::transcript::{AssistantItem, Item, Raw, ReasoningItem, Standing, ToolCall};
 use serde_json::{Value, json};
 
 use super::MAX_CALL_ID;
@@ -24,7 +24,11 @@ pub(super) fn read(mut value: Value, origin: &str) -> Output {
         "message" => {
             refusal = joined(&value, "content", "refusal", "");
             let text = joined(&value, "content", "text", "");
-            Item::Assistant(AssistantItem { text, raw: Some(Raw::new(origin, value)) })
+            let standing = standing(&value);
+            Item::Assistant(AssistantItem {
+                text,
+                raw: Some(Raw::new(origin, value).with_standing(standing)),
+            })
         }
         "reasoning" => {
             // What is readable is the summary; models with open weights show the reasoning itself.
@@ -45,6 +49,14 @@ pub(super) fn read(mut value: Value, origin: &str) -> Output {
         _ => Item::Opaque(Raw::new(origin, value)),
     };
     Output { item, refusal, is_renamed }
+}
+
+/// A message stands on its own, and one of the phase `commentary` is said on the way to the answer.
+fn standing(message: &Value) -> Standing {
+    match message.get("phase").and_then(Value::as_str) {
+        Some("commentary") => Standing::Remark,
+        _ => Standing::Message,
+    }
 }
 
 /// A call of a tool whose input is any text. We declare none, but a call must be answered whoever declared its tool.

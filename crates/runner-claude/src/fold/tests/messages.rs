@@ -13,7 +13,7 @@ fn each_stop_reason_has_its_word() {
         (json!("max_tokens"), StopReason::MaxTokens),
         (json!("pause_turn"), StopReason::Pause),
         (json!("model_context_window_exceeded"), StopReason::ContextWindow),
-        (json!("refusal"), StopReason::Refusal("No.".into())),
+        (json!("refusal"), StopReason::Refusal(String::new())),
         (json!("new_reason"), StopReason::Other("new_reason".into())),
         (json!(null), StopReason::EndTurn),
     ];

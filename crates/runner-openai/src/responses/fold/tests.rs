@@ -1,4 +1,4 @@
-use agentexec_agent_core::transcript::{AssistantItem, Raw, ReasoningItem};
+use agentexec_agent_core::transcript::{AssistantItem, Raw, ReasoningItem, Standing};
 use serde_json::json;
 
 use super::*;
@@ -109,7 +109,10 @@ fn a_stream_as_the_protocol_describes_it() {
             text: "First.\n\nSecond.".into(),
             raw: Some(Raw::new(ORIGIN, thought)),
         }),
-        Item::Assistant(AssistantItem { text: "I add.".into(), raw: Some(Raw::new(ORIGIN, said)) }),
+        Item::Assistant(AssistantItem {
+            text: "I add.".into(),
+            raw: Some(Raw::new(ORIGIN, said).with_standing(Standing::Message)),
+        }),
         Item::ToolCall(ToolCall {
             id: "a".into(),
             name: "add".into(),

@@ -9,6 +9,7 @@ use serde_json::json;
 use wiremock::ResponseTemplate;
 
 use super::{add, agent, counted, play, play_raw, watch};
+use crate::support::whole;
 use crate::wire::{Say, Wire, say};
 
 super::on_every_wire! {
@@ -157,4 +158,26 @@ async fn usage_is_kept_by_turn_and_summed(wire: Wire) {
     assert_eq!(played.run().usage(), usage(230, 160, 25, 8));
     let named = played.run().turns.iter().map(|turn| (turn.model.as_deref(), turn.request_id.as_deref()));
     assert!(named.eq([(Some("gpt-x-1"), Some("req_1")); 2]));
+}
+
+/// Of several messages in one response of the Responses API the last is the answer: those before it are said on the way,
+/// or the same once more.
+#[tokio::test]
+async fn the_last_of_several_messages_is_the_answer() {
+    let message = |phase: Option<&str>, text: &str| {
+        let content = json!([{"type": "output_text", "text": text, "annotations": []}]);
+        json!({"type": "message", "id": format!("msg_{text}"), "role": "assistant", "phase": phase, "content": content})
+    };
+    let same =
+        json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "42."}]});
+    for (output, answer) in [
+        (vec![message(Some("commentary"), "Hm. "), message(Some("final_answer"), "It is 42.")], "It is 42."),
+        (vec![message(None, "42."), message(None, "42. ")], "42. "),
+        (vec![same.clone(), same], "42."),
+        (vec![message(Some("commentary"), "Hm.")], "Hm."),
+    ] {
+        let response = json!({"object": "response", "id": "resp_1", "status": "completed", "output": output});
+        let played = play_raw(Wire::ResponsesWhole, agent(), vec![whole(&response)]).await;
+        assert_eq!(played.run().output, answer, "{output:?}");
+    }
 }
