@@ -13,7 +13,7 @@ use super::MAX_OUTPUT_ITEMS;
 use super::input::left_behind;
 use super::item::{self, Output, PARAGRAPH};
 use super::open::{Done, Open, OpenItems, too_many};
-use super::wire::{self, Added, Body, Event};
+use super::wire::{self, Added, Body, Event, Incomplete};
 use super::{listed, previous};
 use crate::error::{Failure, described};
 use crate::ids::new_call_id;
@@ -332,8 +332,9 @@ impl ResponsesFold {
                 return Err(error.with_code("cancelled").with_retryable(false).into());
             }
             "incomplete" => {
-                let reason = body.incomplete_details.as_ref().and_then(|details| details.reason.as_ref());
-                End::Incomplete(Text::non_empty(reason).unwrap_or("incomplete").to_owned())
+                let details: Incomplete<'_> = body.incomplete_details.map(lenient).unwrap_or_default();
+                let reason = Text::non_empty(details.reason.as_ref()).unwrap_or("incomplete");
+                End::Incomplete(reason.to_owned())
             }
             status @ ("in_progress" | "queued") => {
                 let message = format!(
@@ -401,7 +402,7 @@ impl Fold for ResponsesFold {
         if self.has_ended() || data.starts_with("[DONE]") {
             return Ok(());
         }
-        let event: Event<'_> = serde_json::from_str(data)?;
+        let Some(event) = Event::read(data)? else { return Ok(()) };
         match Text::non_empty(event.kind.as_ref()) {
             Some("error") => Err(Failure::Reported(described(data))),
             Some(

@@ -1,11 +1,29 @@
 //! The parts of an event, and of a response object, that this crate reads. Everything else is skipped.
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::wire::Text;
+
+/// The types of event that are read. Others are skipped, whatever their fields hold.
+const KNOWN: [&str; 14] = [
+    "error",
+    "response.completed",
+    "response.incomplete",
+    "response.failed",
+    "response.cancelled",
+    "response.output_item.added",
+    "response.output_item.done",
+    "response.output_text.delta",
+    "response.refusal.delta",
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+    "response.reasoning_summary_part.added",
+    "response.reasoning_summary_text.delta",
+    "response.reasoning_text.delta",
+];
 
 /// One event of the stream, or the response object of an unstreamed answer.
 #[derive(Debug, Deserialize)]
@@ -20,9 +38,11 @@ pub(super) struct Event<'a> {
     /// Of `response.function_call_arguments.done`.
     #[serde(borrow)]
     pub(super) arguments: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "place")]
     pub(super) output_index: Option<i64>,
     #[serde(borrow)]
     pub(super) item_id: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "place")]
     pub(super) summary_index: Option<i64>,
     #[serde(borrow)]
     pub(super) item: Option<&'a RawValue>,
@@ -34,6 +54,31 @@ pub(super) struct Event<'a> {
     output: Option<IgnoredAny>,
     message: Option<IgnoredAny>,
     detail: Option<IgnoredAny>,
+}
+
+/// What says only of which type an event is.
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Option<Text<'a>>,
+}
+
+/// A place, as a number or as text that is one. Anything else is none.
+fn place<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    let said: Option<&RawValue> = Deserialize::deserialize(from)?;
+    let text = said.map(|said| said.get().trim_matches('"').trim());
+    let with_point = |text: &str| text.parse().ok().filter(|place: &f64| place.fract() == 0.0);
+    Ok(text.and_then(|text| text.parse().ok().or_else(|| with_point(text).map(|place| place as i64))))
+}
+
+impl<'a> Event<'a> {
+    /// Reads an event. `None` is one of an unknown type whose fields are unlike those of the known ones.
+    pub(super) fn read(data: &'a str) -> Result<Option<Self>, serde_json::Error> {
+        serde_json::from_str(data).map(Some).or_else(|error| match serde_json::from_str(data) {
+            Ok(Named { kind: Some(kind) }) if !KNOWN.contains(&&*kind.0) => Ok(None),
+            _ => Err(error),
+        })
+    }
 }
 
 impl Event<'_> {
@@ -106,7 +151,7 @@ pub(super) struct Body<'a> {
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(super) incomplete_details: Option<Incomplete<'a>>,
+    pub(super) incomplete_details: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Default, Deserialize)]
