@@ -346,7 +346,7 @@ impl ResponsesFold {
         };
         self.id = Text::non_empty(body.id.as_ref()).map(str::to_owned);
         self.model = Text::non_empty(body.model.as_ref()).map(str::to_owned);
-        self.usage = body.usage.map(|usage| lenient::<wire::Usage>(usage).into()).unwrap_or_default();
+        self.usage = body.usage.map(wire::usage).unwrap_or_default();
         for (place, value) in listed::missing(&mut self.items, body.output.unwrap_or_default()) {
             self.item((Some(place), None), value, events)?;
         }

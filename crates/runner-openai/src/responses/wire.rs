@@ -1,11 +1,12 @@
 //! The parts of an event, and of a response object, that this crate reads. Everything else is skipped.
 
+use agentexec_runner_core::Usage;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::wire::Text;
+use crate::wire::{Text, count, lenient};
 
 /// The types of event that are read. Others are skipped, whatever their fields hold.
 const KNOWN: [&str; 14] = [
@@ -161,38 +162,15 @@ pub(super) struct Incomplete<'a> {
     pub(super) reason: Option<Text<'a>>,
 }
 
-/// Token counts.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Usage {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    input_tokens_details: Option<InputDetails>,
-    output_tokens_details: Option<OutputDetails>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct InputDetails {
-    cached_tokens: Option<u64>,
-    cache_write_tokens: Option<u64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct OutputDetails {
-    reasoning_tokens: Option<u64>,
-}
-
-impl From<Usage> for agentexec_runner_core::Usage {
-    fn from(wire: Usage) -> Self {
-        let input = wire.input_tokens_details.unwrap_or_default();
-        let output = wire.output_tokens_details.unwrap_or_default();
-        let mut usage =
-            Self::new(wire.input_tokens.unwrap_or_default(), wire.output_tokens.unwrap_or_default());
-        usage.cached_tokens = input.cached_tokens.unwrap_or_default();
-        usage.cache_write_tokens = input.cache_write_tokens.unwrap_or_default();
-        usage.reasoning_tokens = output.reasoning_tokens.unwrap_or_default();
-        usage
-    }
+/// Reads the token counts. One that cannot be read is no reason to lose the others.
+pub(super) fn usage(said: &RawValue) -> Usage {
+    let said: Value = lenient(said);
+    let counted = |of: &Value, field| of.get(field).and_then(count).unwrap_or_default();
+    let of = |details| said.get(details).unwrap_or(&Value::Null);
+    let (input, output) = (of("input_tokens_details"), of("output_tokens_details"));
+    let mut usage = Usage::new(counted(&said, "input_tokens"), counted(&said, "output_tokens"));
+    usage.cached_tokens = counted(input, "cached_tokens");
+    usage.cache_write_tokens = counted(input, "cache_write_tokens");
+    usage.reasoning_tokens = counted(output, "reasoning_tokens");
+    usage
 }

@@ -91,3 +91,41 @@ fn an_end_is_one_whatever_it_says_of_its_details() {
         }
     }
 }
+
+#[test]
+fn each_count_is_read_by_itself() {
+    let used = |usage: Value| {
+        let end = json!({"type": "response.completed", "response": {"usage": usage}});
+        let used = fold(&[end]).unwrap().1.usage;
+        [
+            used.input_tokens,
+            used.output_tokens,
+            used.cached_tokens,
+            used.cache_write_tokens,
+            used.reasoning_tokens,
+        ]
+    };
+    let usage = |odd: Value| {
+        json!({"input_tokens": odd, "output_tokens": 5,
+            "input_tokens_details": {"cached_tokens": odd, "cache_write_tokens": 3},
+            "output_tokens_details": {"reasoning_tokens": odd}})
+    };
+    for odd in [json!(10), json!(10.0), json!(10.9), json!("10"), json!(" 10.0 ")] {
+        assert_eq!(used(usage(odd.clone())), [10, 5, 10, 3, 10], "{odd}");
+    }
+    for odd in [
+        json!(null),
+        json!(-1),
+        json!(-0.5),
+        json!("NaN"),
+        json!("inf"),
+        json!("many"),
+        json!([10]),
+        json!(true),
+    ] {
+        assert_eq!(used(usage(odd.clone())), [0, 5, 0, 3, 0], "{odd}");
+    }
+    let without_details = json!({"input_tokens": 10, "output_tokens": 5, "input_tokens_details": 7, "output_tokens_details": null});
+    assert_eq!(used(without_details), [10, 5, 0, 0, 0]);
+    assert_eq!(used(json!("none")), [0; 5]);
+}
