@@ -7,14 +7,14 @@ use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelR
 use agentexec_agent_core::transcript::{Item, ToolCall};
 use agentexec_runner_core::Usage;
 use agentexec_runner_http::ResponseBudget;
-use serde_json::Value;
 
 use super::MAX_OUTPUT_ITEMS;
 use super::input::left_behind;
 use super::item::{self, Output, PARAGRAPH};
+use super::listed::{self, Listed};
 use super::open::{Done, Open, OpenItems, too_many};
-use super::wire::{self, Added, Body, Event, Incomplete};
-use super::{listed, previous};
+use super::previous;
+use super::wire::{self, Added, Body, Event, Incomplete, List};
 use crate::error::{Failure, described};
 use crate::ids::new_call_id;
 use crate::respond::Fold;
@@ -212,7 +212,8 @@ impl ResponsesFold {
                 let Some(raw) = event.item else { return Ok(()) };
                 self.budget.spend(raw.get().len())?;
                 let id = Text::non_empty(event.item_id.as_ref());
-                self.item((event.output_index, id), serde_json::from_str(raw.get())?, events)?;
+                let output = item::read(serde_json::from_str(raw.get())?, &self.origin);
+                self.item((event.output_index, id), output, events)?;
             }
             _ => {}
         }
@@ -223,14 +224,15 @@ impl ResponsesFold {
     fn item(
         &mut self,
         place: (Option<i64>, Option<&str>),
-        value: Value,
+        output: Output,
         events: &mut Vec<ModelEvent>,
     ) -> Result<(), Failure> {
         if self.items.len() >= MAX_OUTPUT_ITEMS {
             return Err(too_many().into());
         }
-        let ids: Vec<String> = item::ids(&value).chain(place.1).map(str::to_owned).collect();
-        let Output { mut item, refusal, is_renamed } = item::read(value, &self.origin);
+        let Output { mut item, refusal, is_renamed } = output;
+        let ids = item::raw(&item).into_iter().flat_map(item::ids);
+        let ids: Vec<String> = ids.chain(place.1).map(str::to_owned).collect();
         self.has_renamed |= is_renamed;
         match &mut item {
             Item::Assistant(said) => {
@@ -347,14 +349,25 @@ impl ResponsesFold {
         self.id = Text::non_empty(body.id.as_ref()).map(str::to_owned);
         self.model = Text::non_empty(body.model.as_ref()).map(str::to_owned);
         self.usage = body.usage.map(wire::usage).unwrap_or_default();
-        for (place, value) in listed::missing(&mut self.items, body.output.unwrap_or_default()) {
-            self.item((Some(place), None), value, events)?;
+        if let Some(list) = body.output {
+            self.list(&list, events)?;
         }
         self.items.extend(self.open.take());
         if self.refusal.is_empty() {
             self.refusal = std::mem::take(&mut self.refusing);
         }
         self.end = Some(end);
+        Ok(())
+    }
+
+    /// The items of the whole response, those that came before among them.
+    fn list(&mut self, list: &List<'_>, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
+        if list.is_too_long {
+            return Err(too_many().into());
+        }
+        for Listed { place, output } in listed::missing(&mut self.items, &list.items, &self.origin)? {
+            self.item((Some(place), None), output, events)?;
+        }
         Ok(())
     }
 }

@@ -1,60 +1,110 @@
 //! The items of a response as its terminal event lists them, beside those that came one by one.
 
-use agentexec_agent_core::transcript::{Item, Raw};
+use std::collections::HashMap;
+
+use agentexec_agent_core::transcript::Item;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::item::ids;
+use super::item::{self, Output};
 
-/// What the list has and the items have not, each with its place. The items get theirs then too.
+/// An item of the list that is none of those that came before.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// Where the list has it.
+    pub(super) place: i64,
+    pub(super) output: Output,
+}
+
+/// What the list has and the items have not. The items get their places in it then too.
 ///
-/// The list may be empty, and some servers make up new ids for it, so an item of it counts as known by its id, else by
+/// The list may be empty, and some servers make up new ids for it, so an item of it counts as known by its ids, else by
 /// what it says, else by being of the kind of one that is left over.
-pub(super) fn missing(items: &mut [(Option<i64>, Item)], list: Vec<Value>) -> Vec<(i64, Value)> {
-    let mut listed: Vec<(i64, Value)> = (0..).zip(list).collect();
-    let mut left: Vec<usize> = (0..items.len()).collect();
-    let mut places = Vec::new();
-    for is_same in [has_id_of, says_the_same_as, is_of_the_kind_of] {
-        listed.retain(|(place, value)| {
-            let is_it = |at: &usize| {
-                items.get(*at).and_then(|(_, item)| raw(item)).is_some_and(|raw| is_same(raw, value))
-            };
-            let Some(found) = left.iter().position(is_it) else { return true };
-            places.push((left.remove(found), *place));
+pub(super) fn missing(
+    items: &mut [(Option<i64>, Item)],
+    list: &[&RawValue],
+    origin: &str,
+) -> Result<Vec<Listed>, serde_json::Error> {
+    let read = |(place, raw): (i64, &&RawValue)| {
+        let value = serde_json::from_str(raw.get())?;
+        Ok(Listed { place, output: item::read(value, origin) })
+    };
+    let mut listed = (0..).zip(list).map(read).collect::<Result<Vec<_>, _>>()?;
+    let mut known = Known { items, places: vec![None; items.len()] };
+    for keys in [ids, item_ids, call_id, words, kind] {
+        known.leave_out(&mut listed, keys);
+    }
+    let places = known.places;
+    if !listed.is_empty() {
+        for ((known, _), place) in items.iter_mut().zip(places) {
+            *known = place.or(*known);
+        }
+    }
+    Ok(listed)
+}
+
+/// The items that came before.
+struct Known<'a> {
+    items: &'a [(Option<i64>, Item)],
+    /// Where the list has them, as far as they were found in it.
+    places: Vec<Option<i64>>,
+}
+
+impl Known<'_> {
+    /// Leaves out of `listed` what shares a key with an item that was not found yet, the oldest first.
+    fn leave_out(&mut self, listed: &mut Vec<Listed>, keys: fn(&Item) -> Vec<Key<'_>>) {
+        let mut by_key: HashMap<Key<'_>, Vec<usize>> = HashMap::new();
+        for (at, (_, item)) in self.items.iter().enumerate() {
+            for key in keys(item) {
+                by_key.entry(key).or_default().push(at);
+            }
+        }
+        listed.retain(|listed| {
+            let keys = keys(&listed.output.item);
+            let mut known = keys.iter().filter_map(|key| by_key.get(key)).flatten();
+            let free = known.find(|at| self.places.get(**at).is_some_and(Option::is_none));
+            let Some(place) = free.and_then(|at| self.places.get_mut(*at)) else { return true };
+            *place = Some(listed.place);
             false
         });
     }
-    if !listed.is_empty() {
-        for (at, place) in places {
-            if let Some((known, _)) = items.get_mut(at) {
-                *known = Some(place);
-            }
-        }
-    }
-    listed
 }
 
-fn raw(item: &Item) -> Option<&Value> {
-    let raw: Option<&Raw> = match item {
-        Item::Assistant(item) => item.raw.as_ref(),
-        Item::Reasoning(item) => item.raw.as_ref(),
-        Item::ToolCall(call) => call.raw.as_ref(),
-        Item::Opaque(raw) => Some(raw),
-        _ => None,
-    };
-    raw.map(|raw| &raw.value)
+/// What two items have in common that are the same.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Ids(Option<&'a str>, Option<&'a str>),
+    Said(Vec<Option<&'a Value>>),
 }
 
-fn has_id_of(one: &Value, other: &Value) -> bool {
-    let call = one.get("call_id").and_then(Value::as_str);
-    let is_same_call = call.is_some() && other.get("call_id").and_then(Value::as_str) == call;
-    is_same_call || ids(one).any(|id| ids(other).any(|other| other == id))
+/// Two calls may have the same id of one sort.
+fn ids(item: &Item) -> Vec<Key<'_>> {
+    let Some(value) = item::raw(item) else { return Vec::new() };
+    item::ids(value).map(|id| Key::Ids(call_id_of(item), Some(id))).collect()
 }
 
-fn says_the_same_as(one: &Value, other: &Value) -> bool {
-    let keys = ["arguments", "input", "content", "summary"];
-    is_of_the_kind_of(one, other) && keys.iter().all(|key| one.get(key) == other.get(key))
+fn item_ids(item: &Item) -> Vec<Key<'_>> {
+    let Some(value) = item::raw(item) else { return Vec::new() };
+    item::ids(value).map(|id| Key::Ids(None, Some(id))).collect()
 }
 
-fn is_of_the_kind_of(one: &Value, other: &Value) -> bool {
-    ["type", "name"].iter().all(|key| one.get(key) == other.get(key))
+fn call_id(item: &Item) -> Vec<Key<'_>> {
+    call_id_of(item).map(|id| Key::Ids(Some(id), None)).into_iter().collect()
+}
+
+fn call_id_of(item: &Item) -> Option<&str> {
+    item::raw(item)?.get("call_id")?.as_str()
+}
+
+fn words(item: &Item) -> Vec<Key<'_>> {
+    said(item, &["type", "name", "arguments", "input", "content", "summary"])
+}
+
+fn kind(item: &Item) -> Vec<Key<'_>> {
+    said(item, &["type", "name"])
+}
+
+fn said<'a>(item: &'a Item, fields: &[&str]) -> Vec<Key<'a>> {
+    let key = |value: &'a Value| Key::Said(fields.iter().map(|field| value.get(field)).collect());
+    item::raw(item).map(key).into_iter().collect()
 }

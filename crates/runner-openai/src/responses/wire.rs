@@ -1,11 +1,14 @@
 //! The parts of an event, and of a response object, that this crate reads. Everything else is skipped.
 
+use std::fmt;
+
 use agentexec_runner_core::Usage;
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::MAX_OUTPUT_ITEMS;
 use crate::wire::{Text, count, lenient};
 
 /// The types of event that are read. Others are skipped, whatever their fields hold.
@@ -146,13 +149,52 @@ pub(super) struct Body<'a> {
     pub(super) status: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) model: Option<Text<'a>>,
-    pub(super) output: Option<Vec<Value>>,
+    #[serde(borrow)]
+    pub(super) output: Option<List<'a>>,
     #[serde(borrow)]
     pub(super) usage: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) incomplete_details: Option<&'a RawValue>,
+}
+
+/// The items of a response object, of which no more are held than one may have.
+#[derive(Debug)]
+pub(super) struct List<'a> {
+    pub(super) items: Vec<&'a RawValue>,
+    /// Whether there are more.
+    pub(super) is_too_long: bool,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for List<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Bounded;
+
+        impl<'de> Visitor<'de> for Bounded {
+            type Value = List<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of items")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while items.len() < MAX_OUTPUT_ITEMS
+                    && let Some(item) = seq.next_element()?
+                {
+                    items.push(item);
+                }
+                let mut is_too_long = false;
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    is_too_long = true;
+                }
+                Ok(List { items, is_too_long })
+            }
+        }
+
+        from.deserialize_seq(Bounded)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -3,7 +3,7 @@
 use agentexec_agent_core::transcript::AssistantItem;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 

@@ -1,11 +1,12 @@
 use agentexec_agent_core::transcript::{AssistantItem, Raw, ReasoningItem};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
 mod endings;
 mod fields;
 mod items;
+mod limits;
 
 const ORIGIN: &str = "openai-responses@test";
 

@@ -1,0 +1,45 @@
+//! What a server sends that means no good.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// Far more than any of this takes, and far less than it took when everything was held against everything.
+const AT_MOST: Duration = Duration::from_secs(2);
+
+fn listing(output: &str) -> String {
+    format!(r#"{{"type": "response.completed", "response": {{"output": [{output}]}}}}"#)
+}
+
+#[test]
+fn a_list_of_too_many_items_is_refused_before_it_is_read() {
+    for item in ["1", "{}", r#"{"type": "message", "content": "Hi"}"#] {
+        let mut fold = ResponsesFold::new(ORIGIN);
+        for _ in 0..MAX_OUTPUT_ITEMS {
+            fold.push(&done(&json!({"type": "x"})).to_string(), &mut Vec::new()).unwrap();
+        }
+        let list = vec![item; 100_000].join(",");
+        let body = format!(r#"{{"object": "response", "output": [{list}]}}"#);
+        for end in [listing(&list), body] {
+            let begun = Instant::now();
+            let error = fold.push(&end, &mut Vec::new()).unwrap_err();
+            assert_eq!(error.kind(), ModelErrorKind::LimitExceeded, "{item}");
+            assert!(begun.elapsed() < AT_MOST, "{item}: {:?}", begun.elapsed());
+        }
+    }
+}
+
+#[test]
+fn a_list_that_has_nothing_in_common_with_the_items_takes_no_time() {
+    let mut fold = ResponsesFold::new(ORIGIN);
+    let item = |number: usize, of: &str| json!({"type": "x", "id": format!("{of} {number}"), "content": of});
+    for number in 0..MAX_OUTPUT_ITEMS / 2 {
+        fold.push(&done(&item(number, "one")).to_string(), &mut Vec::new()).unwrap();
+    }
+    let list: Vec<String> = (0..MAX_OUTPUT_ITEMS).map(|number| item(number, "two").to_string()).collect();
+    let begun = Instant::now();
+    fold.push(&listing(&list.join(",")), &mut Vec::new()).unwrap();
+    assert!(begun.elapsed() < AT_MOST, "{:?}", begun.elapsed());
+    // Each of a kind with one that came before is that one.
+    assert_eq!(fold.finish().unwrap().items.len(), MAX_OUTPUT_ITEMS);
+}
