@@ -365,7 +365,8 @@ impl ResponsesFold {
         if list.is_too_long {
             return Err(too_many().into());
         }
-        for Listed { place, output } in listed::missing(&mut self.items, &list.items, &self.origin)? {
+        for Listed { place, size, output } in listed::missing(&mut self.items, &list.items, &self.origin)? {
+            self.budget.spend(size)?;
             self.item((Some(place), None), output, events)?;
         }
         Ok(())

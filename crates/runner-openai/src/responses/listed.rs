@@ -13,6 +13,8 @@ use super::item::{self, Output};
 pub(super) struct Listed {
     /// Where the list has it.
     pub(super) place: i64,
+    /// How many bytes it is long.
+    pub(super) size: usize,
     pub(super) output: Output,
 }
 
@@ -27,7 +29,7 @@ pub(super) fn missing(
 ) -> Result<Vec<Listed>, serde_json::Error> {
     let read = |(place, raw): (i64, &&RawValue)| {
         let value = serde_json::from_str(raw.get())?;
-        Ok(Listed { place, output: item::read(value, origin) })
+        Ok(Listed { place, size: raw.get().len(), output: item::read(value, origin) })
     };
     let mut listed = (0..).zip(list).map(read).collect::<Result<Vec<_>, _>>()?;
     let mut known = Known { items, places: vec![None; items.len()] };

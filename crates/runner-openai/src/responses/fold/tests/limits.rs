@@ -43,3 +43,29 @@ fn a_list_that_has_nothing_in_common_with_the_items_takes_no_time() {
     // Each of a kind with one that came before is that one.
     assert_eq!(fold.finish().unwrap().items.len(), MAX_OUTPUT_ITEMS);
 }
+
+#[test]
+fn what_only_the_terminal_event_lists_is_held_within_the_budget() {
+    let item = |number: usize| {
+        let mut item = message(&"x".repeat(200));
+        item["id"] = json!(format!("msg_{number}"));
+        item
+    };
+    let items: Vec<Value> = (0..4).map(item).collect();
+    let size = items[0].to_string().len();
+    let list = listing(&items.iter().map(Value::to_string).collect::<Vec<_>>().join(","));
+    let push = |bytes: usize, came: usize| {
+        let mut fold = ResponsesFold { budget: ResponseBudget::of(bytes), ..ResponsesFold::new(ORIGIN) };
+        for item in &items[..came] {
+            fold.push(&done(item).to_string(), &mut Vec::new())?;
+        }
+        fold.push(&list, &mut Vec::new())
+    };
+    for came in [0, 1, 4] {
+        // What came before is not held twice.
+        push(4 * size, came).unwrap();
+    }
+    for came in [0, 1] {
+        assert_eq!(push(4 * size - 1, came).unwrap_err().kind(), ModelErrorKind::LimitExceeded, "{came}");
+    }
+}
