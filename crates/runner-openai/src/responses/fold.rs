@@ -12,7 +12,7 @@ use super::MAX_OUTPUT_ITEMS;
 use super::input::left_behind;
 use super::item::{self, Output, PARAGRAPH};
 use super::listed::{self, Listed};
-use super::open::{Done, Open, OpenItems, too_many};
+use super::open::{Done, Likeness, Open, OpenItems, too_many};
 use super::previous;
 use super::wire::{self, Added, Body, Event, Incomplete, List};
 use crate::error::{Failure, described};
@@ -208,36 +208,41 @@ impl ResponsesFold {
                     events.extend(self.open.begin(event, &item)?);
                 }
             }
-            ("response.output_item.done", _) => {
-                let Some(raw) = event.item else { return Ok(()) };
-                self.budget.spend(raw.get().len())?;
-                let id = Text::non_empty(event.item_id.as_ref());
-                let output = item::read(serde_json::from_str(raw.get())?, &self.origin);
-                self.item((event.output_index, id), output, events)?;
-            }
+            ("response.output_item.done", _) => self.done(event, events)?,
             _ => {}
         }
         Ok(())
     }
 
-    /// An item is done. `place` is the place and the id that its event gives it.
+    /// An item is done, as its event says.
+    fn done(&mut self, event: &Event<'_>, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
+        let Some(raw) = event.item else { return Ok(()) };
+        self.budget.spend(raw.get().len())?;
+        let output = item::read(serde_json::from_str(raw.get())?, &self.origin);
+        if self.has(&output.item) {
+            return Ok(());
+        }
+        let done = Done::of(&output.item).map(|done| done.with(event));
+        let begun = done.and_then(|done| self.open.end(&done, Likeness::Blank));
+        self.item(event.output_index, output, begun, events)
+    }
+
+    /// An item is done, whose place is `place` and which has begun as `begun`.
     fn item(
         &mut self,
-        place: (Option<i64>, Option<&str>),
+        place: Option<i64>,
         output: Output,
+        begun: Option<Open>,
         events: &mut Vec<ModelEvent>,
     ) -> Result<(), Failure> {
         if self.items.len() >= MAX_OUTPUT_ITEMS {
             return Err(too_many().into());
         }
         let Output { mut item, refusal, is_renamed } = output;
-        let ids = item::raw(&item).into_iter().flat_map(item::ids);
-        let ids: Vec<String> = ids.chain(place.1).map(str::to_owned).collect();
         self.has_renamed |= is_renamed;
         match &mut item {
             Item::Assistant(said) => {
-                let open = self.end_of(place.0, &ids, None, &said.text);
-                let told = open.map(|open| open.told).unwrap_or_default();
+                let told = begun.map(|begun| begun.told).unwrap_or_default();
                 if said.text.is_empty() && refusal.is_empty() && !told.is_empty() {
                     item::say(said, told);
                 } else {
@@ -251,32 +256,22 @@ impl ResponsesFold {
                     events.push(ModelEvent::ReasoningDelta(reasoning.text.clone()));
                 }
             }
-            Item::ToolCall(call) if self.call(&call.id).is_some_and(|known| known.raw == call.raw) => {
-                return Ok(());
-            }
-            Item::ToolCall(call) => self.call_done(place.0, &ids, call, events),
+            Item::ToolCall(call) => self.call_done(call, begun, events),
             _ => {}
         }
         self.refusal.push_str(&refusal);
-        self.items.push((place.0, item));
+        self.items.push((place, item));
         Ok(())
     }
 
     /// A call is done: tells what was not told yet. It keeps the id that it was told by.
-    fn call_done(
-        &mut self,
-        index: Option<i64>,
-        ids: &[String],
-        call: &mut ToolCall,
-        events: &mut Vec<ModelEvent>,
-    ) {
+    fn call_done(&mut self, call: &mut ToolCall, begun: Option<Open>, events: &mut Vec<ModelEvent>) {
         if self.call(&call.id).is_some() {
             // Two calls with one id could not both be answered.
             item::rename_call(call, &new_call_id());
             self.has_renamed = true;
         }
-        let open = self.end_of(index, ids, Some((&call.id, &call.name)), &call.arguments);
-        match open.as_ref().and_then(Open::call_id) {
+        match begun.as_ref().and_then(Open::call_id) {
             Some(id) if id != call.id => {
                 item::rename_call(call, id);
                 self.has_renamed = true;
@@ -287,7 +282,7 @@ impl ResponsesFold {
                 events.push(ModelEvent::ToolCallStarted { call_id, name });
             }
         }
-        let told = open.map(|open| open.told).unwrap_or_default();
+        let told = begun.map(|begun| begun.told).unwrap_or_default();
         if call.arguments.is_empty() {
             call.arguments = told;
         } else if let Some(rest) = call.arguments.strip_prefix(&told).filter(|rest| !rest.is_empty()) {
@@ -296,15 +291,10 @@ impl ResponsesFold {
         }
     }
 
-    fn end_of(
-        &mut self,
-        output_index: Option<i64>,
-        ids: &[String],
-        call: Option<(&str, &str)>,
-        whole: &str,
-    ) -> Option<Open> {
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        self.open.end(&Done { output_index, ids: &ids, call, whole })
+    /// Whether it is a call that came before, just like this.
+    fn has(&self, item: &Item) -> bool {
+        let Item::ToolCall(call) = item else { return false };
+        self.call(&call.id).is_some_and(|known| known.raw == call.raw)
     }
 
     fn call(&self, id: &str) -> Option<&ToolCall> {
@@ -365,9 +355,12 @@ impl ResponsesFold {
         if list.is_too_long {
             return Err(too_many().into());
         }
-        for Listed { place, size, output } in listed::missing(&mut self.items, &list.items, &self.origin)? {
-            self.budget.spend(size)?;
-            self.item((Some(place), None), output, events)?;
+        let missing = listed::missing(&mut self.items, &mut self.open, &list.items, &self.origin)?;
+        for Listed { place, size, output, begun } in missing {
+            if !self.has(&output.item) {
+                self.budget.spend(size)?;
+                self.item(Some(place), output, begun, events)?;
+            }
         }
         Ok(())
     }

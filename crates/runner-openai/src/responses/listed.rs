@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::item::{self, Output};
+use super::open::{Done, Likeness, Open, OpenItems, meaning};
 
 /// An item of the list that is none of those that came before.
 #[derive(Debug)]
@@ -16,26 +17,33 @@ pub(super) struct Listed {
     /// How many bytes it is long.
     pub(super) size: usize,
     pub(super) output: Output,
+    /// What has begun as this item.
+    pub(super) begun: Option<Open>,
 }
 
 /// What the list has and the items have not. The items get their places in it then too.
 ///
 /// The list may be empty, and some servers make up new ids for it, so an item of it counts as known by its ids, else by
-/// what it says, else by being of the kind of one that is left over.
+/// what it says, else by being of the kind of one that is left over; and so do items that have begun and are not done.
+/// Their places say nothing: a list that leaves items out, or has more than were told of, counts otherwise.
 pub(super) fn missing(
     items: &mut [(Option<i64>, Item)],
+    open: &mut OpenItems,
     list: &[&RawValue],
     origin: &str,
 ) -> Result<Vec<Listed>, serde_json::Error> {
     let read = |(place, raw): (i64, &&RawValue)| {
         let value = serde_json::from_str(raw.get())?;
-        Ok(Listed { place, size: raw.get().len(), output: item::read(value, origin) })
+        Ok(Listed { place, size: raw.get().len(), output: item::read(value, origin), begun: None })
     };
     let mut listed = (0..).zip(list).map(read).collect::<Result<Vec<_>, _>>()?;
     let mut known = Known { items, places: vec![None; items.len()] };
-    for keys in [ids, item_ids, call_id, words, kind] {
+    for keys in [ids, item_ids, call_id, words] {
         known.leave_out(&mut listed, keys);
     }
+    begun(&mut listed, |done| open.end(done, Likeness::Part(1)));
+    known.leave_out(&mut listed, kind);
+    begun(&mut listed, |done| open.end_of_the_kind(done));
     let places = known.places;
     if !listed.is_empty() {
         for ((known, _), place) in items.iter_mut().zip(places) {
@@ -43,6 +51,13 @@ pub(super) fn missing(
         }
     }
     Ok(listed)
+}
+
+/// Finds what has begun as each of them, in their order.
+fn begun(listed: &mut [Listed], mut find: impl FnMut(&Done<'_>) -> Option<Open>) {
+    for listed in listed.iter_mut().filter(|listed| listed.begun.is_none()) {
+        listed.begun = Done::of(&listed.output.item).and_then(|done| find(&done));
+    }
 }
 
 /// The items that came before.
@@ -55,6 +70,9 @@ struct Known<'a> {
 impl Known<'_> {
     /// Leaves out of `listed` what shares a key with an item that was not found yet, the oldest first.
     fn leave_out(&mut self, listed: &mut Vec<Listed>, keys: fn(&Item) -> Vec<Key<'_>>) {
+        if listed.is_empty() {
+            return;
+        }
         let mut by_key: HashMap<Key<'_>, Vec<usize>> = HashMap::new();
         for (at, (_, item)) in self.items.iter().enumerate() {
             for key in keys(item) {
@@ -62,6 +80,9 @@ impl Known<'_> {
             }
         }
         listed.retain(|listed| {
+            if listed.begun.is_some() {
+                return true;
+            }
             let keys = keys(&listed.output.item);
             let mut known = keys.iter().filter_map(|key| by_key.get(key)).flatten();
             let free = known.find(|at| self.places.get(**at).is_some_and(Option::is_none));
@@ -75,19 +96,27 @@ impl Known<'_> {
 /// What two items have in common that are the same.
 #[derive(PartialEq, Eq, Hash)]
 enum Key<'a> {
+    /// Of the call and of the item.
     Ids(Option<&'a str>, Option<&'a str>),
-    Said(Vec<Option<&'a Value>>),
+    Text(&'a str),
+    Thought(&'a str),
+    /// The name, and the arguments as JSON or else as they are.
+    Call(&'a str, Result<Value, &'a str>),
+    Fields(Vec<Option<&'a Value>>),
 }
 
-/// Two calls may have the same id of one sort.
+/// Both ids: two calls may have one of them in common.
 fn ids(item: &Item) -> Vec<Key<'_>> {
-    let Some(value) = item::raw(item) else { return Vec::new() };
-    item::ids(value).map(|id| Key::Ids(call_id_of(item), Some(id))).collect()
+    of_ids(item, |call_id, id| Key::Ids(call_id, Some(id)))
 }
 
 fn item_ids(item: &Item) -> Vec<Key<'_>> {
-    let Some(value) = item::raw(item) else { return Vec::new() };
-    item::ids(value).map(|id| Key::Ids(None, Some(id))).collect()
+    of_ids(item, |_, id| Key::Ids(None, Some(id)))
+}
+
+fn of_ids<'a>(item: &'a Item, key: fn(Option<&'a str>, &'a str) -> Key<'a>) -> Vec<Key<'a>> {
+    let ids = item::raw(item).into_iter().flat_map(item::ids);
+    ids.map(|id| key(call_id_of(item), id)).collect()
 }
 
 fn call_id(item: &Item) -> Vec<Key<'_>> {
@@ -99,14 +128,21 @@ fn call_id_of(item: &Item) -> Option<&str> {
 }
 
 fn words(item: &Item) -> Vec<Key<'_>> {
-    said(item, &["type", "name", "arguments", "input", "content", "summary"])
+    match item {
+        Item::Assistant(said) => vec![Key::Text(said.text.trim())],
+        Item::Reasoning(reasoning) => vec![Key::Thought(&reasoning.text)],
+        Item::ToolCall(call) => {
+            vec![Key::Call(&call.name, meaning(&call.arguments).ok_or(&call.arguments))]
+        }
+        _ => fields(item, &["type", "name", "arguments", "input", "content", "summary"]),
+    }
 }
 
 fn kind(item: &Item) -> Vec<Key<'_>> {
-    said(item, &["type", "name"])
+    fields(item, &["type", "name"])
 }
 
-fn said<'a>(item: &'a Item, fields: &[&str]) -> Vec<Key<'a>> {
-    let key = |value: &'a Value| Key::Said(fields.iter().map(|field| value.get(field)).collect());
+fn fields<'a>(item: &'a Item, names: &[&str]) -> Vec<Key<'a>> {
+    let key = |value: &'a Value| Key::Fields(names.iter().map(|name| value.get(name)).collect());
     item::raw(item).map(key).into_iter().collect()
 }
