@@ -100,8 +100,8 @@ enum Key<'a> {
     Ids(Option<&'a str>, Option<&'a str>),
     Text(&'a str),
     Thought(&'a str),
-    /// The name, and the arguments as JSON or else as they are.
-    Call(&'a str, Result<Value, &'a str>),
+    /// The name, and what the arguments mean or else how they are written.
+    Call(&'a str, Result<u64, &'a str>),
     Fields(Vec<Option<&'a Value>>),
 }
 

@@ -3,7 +3,10 @@
 //! By the protocol an item keeps its `output_index` and its id from its first event to its last. Servers leave out
 //! either, give all items the same, or make up new ids on the way, also for the call that the output is to name.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::OnceLock;
 
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent};
 use agentexec_agent_core::transcript::{AssistantItem, Item, ToolCall};
@@ -13,6 +16,16 @@ use super::MAX_OUTPUT_ITEMS;
 use super::item;
 use super::wire::{Added, Event};
 use crate::wire::Text;
+
+/// With how many items that have begun one is compared that is done, the oldest of its kind. More have begun at once
+/// only where somebody means to keep us busy.
+const COMPARED: usize = 64;
+
+/// The longest arguments that are compared as JSON, in bytes.
+const MAX_MEANT: usize = 256 << 10;
+
+/// How much longer a text may be for the space around it, in bytes.
+const MAX_SPACE: usize = 64;
 
 /// The messages and calls that have begun and whose item is not done.
 #[derive(Debug, Default)]
@@ -27,6 +40,8 @@ pub(super) struct Open {
     pub(super) told: String,
     /// Whether a call was done that this one may be, though its id and its place are others.
     is_doubtful: bool,
+    /// What it means, once that was asked.
+    meaning: OnceLock<Option<u64>>,
 }
 
 #[derive(Debug)]
@@ -45,6 +60,8 @@ pub(super) struct Done<'a> {
     call: Option<(&'a str, &'a str)>,
     /// Its whole text or arguments.
     whole: &'a str,
+    /// What they mean, once that was asked.
+    meaning: OnceCell<Option<u64>>,
 }
 
 impl<'a> Done<'a> {
@@ -56,7 +73,7 @@ impl<'a> Done<'a> {
             _ => return None,
         };
         let ids = item::raw(item).into_iter().flat_map(item::ids).collect();
-        Some(Self { output_index: None, ids, call, whole })
+        Some(Self { output_index: None, ids, call, whole, meaning: OnceCell::new() })
     }
 
     /// Adds what its event says of it.
@@ -124,7 +141,8 @@ impl OpenItems {
             return Err(too_many());
         }
         let item_id = id.map(str::to_owned);
-        self.0.push(Open { output_index, item_id, kind, told: told.to_owned(), is_doubtful: false });
+        let (told, meaning) = (told.to_owned(), OnceLock::new());
+        self.0.push(Open { output_index, item_id, kind, told, is_doubtful: false, meaning });
         Ok(())
     }
 
@@ -190,7 +208,7 @@ impl OpenItems {
     fn likest(&mut self, done: &Done<'_>, at_least: Likeness) -> Option<usize> {
         let told = self.0.iter().filter(|open| open.kind.is_message() && !open.told.is_empty());
         let is_only = told.count() == 1;
-        let like = self.0.iter().enumerate().filter(|(_, open)| open.is_like(done));
+        let like = self.0.iter().enumerate().filter(|(_, open)| open.is_like(done)).take(COMPARED);
         let like = like.filter_map(|(place, open)| Some((open.likeness(done, is_only)?, Reverse(place))));
         let (likeness, Reverse(place)) = like.max()?;
         if likeness == Likeness::Doubtful {
@@ -263,7 +281,7 @@ impl Open {
             Likeness::Blank
         } else if told == whole {
             return Some(Likeness::Same);
-        } else if self.means(whole) {
+        } else if self.means_the_same(done) {
             return Some(Likeness::Rewritten);
         } else if whole.starts_with(told) || whole.ends_with(told) {
             Likeness::Part(told.len())
@@ -279,13 +297,14 @@ impl Open {
         }
     }
 
-    /// Whether this, of which something was told, means the same as the whole.
-    fn means(&self, whole: &str) -> bool {
+    /// Whether this, of which something was told, means the same.
+    fn means_the_same(&self, done: &Done<'_>) -> bool {
+        let (told, whole) = (self.told.as_str(), done.whole);
         if self.kind.is_message() {
-            self.told.trim() == whole.trim()
-        } else {
-            meaning(&self.told).is_some_and(|meaning| Some(meaning) == self::meaning(whole))
+            return told.len().abs_diff(whole.len()) <= MAX_SPACE && told.trim() == whole.trim();
         }
+        let meaning_of_told = *self.meaning.get_or_init(|| meaning(told));
+        meaning_of_told.is_some() && meaning_of_told == *done.meaning.get_or_init(|| meaning(whole))
     }
 
     /// Whether it may be this message in other words: as the only one, or as one of which no id says that it is another.
@@ -297,12 +316,17 @@ impl Open {
     fn tell(&mut self, more: &str) {
         self.told.push_str(more);
         self.is_doubtful = false;
+        self.meaning.take();
     }
 }
 
-/// What arguments mean however they are written, if they are JSON.
-pub(super) fn meaning(arguments: &str) -> Option<Value> {
-    serde_json::from_str(arguments).ok()
+/// What arguments mean however they are written, if they are JSON and not too long: a hash of it, which takes no place.
+pub(super) fn meaning(arguments: &str) -> Option<u64> {
+    let read = |arguments| serde_json::from_str::<Value>(arguments).ok();
+    let value = Some(arguments).filter(|arguments| arguments.len() <= MAX_MEANT).and_then(read)?;
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 impl Kind {

@@ -69,3 +69,36 @@ fn what_only_the_terminal_event_lists_is_held_within_the_budget() {
         assert_eq!(push(4 * size - 1, came).unwrap_err().kind(), ModelErrorKind::LimitExceeded, "{came}");
     }
 }
+
+#[test]
+fn calls_that_are_like_many_that_began_take_no_time() {
+    let (begun, many, long) = (4000, 400, "x".repeat(4000));
+    let arguments = |number: usize| format!(r#"{{"x": "{long}{number}"}}"#);
+    let called = |number: usize| {
+        let mut call =
+            function_call(&format!("done {number}"), &format!(r#"{{"x":"{long}{}"}}"#, number + begun));
+        call["id"] = json!(null);
+        call
+    };
+    let open = || {
+        let mut fold = ResponsesFold::new(ORIGIN);
+        for number in 0..begun {
+            let item = json!({"type": "function_call", "call_id": format!("{number}"), "name": "add"});
+            let piece = json!({"type": "response.function_call_arguments.delta", "delta": arguments(number)});
+            for event in [json!({"type": "response.output_item.added", "item": item}), piece] {
+                fold.push(&event.to_string(), &mut Vec::new()).unwrap();
+            }
+        }
+        fold
+    };
+    let list: Vec<String> = (0..many).map(|number| called(number).to_string()).collect();
+    let done: Vec<String> = (0..many).map(|number| done(&called(number)).to_string()).collect();
+    for events in [done, vec![listing(&list.join(","))]] {
+        let mut fold = open();
+        let since = Instant::now();
+        for event in events {
+            fold.push(&event, &mut Vec::new()).unwrap();
+        }
+        assert!(since.elapsed() < AT_MOST, "{:?}", since.elapsed());
+    }
+}
