@@ -7,15 +7,15 @@ use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelR
 use agentexec_agent_core::transcript::{Item, ToolCall};
 use agentexec_runner_core::Usage;
 use agentexec_runner_http::{
-    Fold, FoldError as Failure, Progress, ResponseBudget, error_from_text, thoughts_left_behind,
+    Fold, FoldError, Progress, ResponseBudget, error_from_text, thoughts_left_behind,
 };
-use serde_json::Value;
 
 use super::MAX_OUTPUT_ITEMS;
 use super::item::{self, Output, PARAGRAPH};
-use super::open::{Done, Open, OpenItems, too_many};
-use super::wire::{self, Added, Body, Event};
-use super::{listed, previous};
+use super::listed::{self, Listed};
+use super::open::{Done, Likeness, Open, OpenItems, too_many};
+use super::previous;
+use super::wire::{self, Added, Body, Event, Incomplete, List};
 use crate::ids::new_call_id;
 use crate::wire::{Text, lenient};
 
@@ -178,7 +178,12 @@ impl ResponsesFold {
         Ok(response)
     }
 
-    fn event(&mut self, kind: &str, event: &Event<'_>, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
+    fn event(
+        &mut self,
+        kind: &str,
+        event: &Event<'_>,
+        events: &mut Vec<ModelEvent>,
+    ) -> Result<(), FoldError> {
         let delta = Text::non_empty(event.delta.as_ref());
         match (kind, delta) {
             ("response.output_text.delta", Some(delta)) => {
@@ -213,34 +218,41 @@ impl ResponsesFold {
                     events.extend(self.open.begin(event, &item)?);
                 }
             }
-            ("response.output_item.done", _) => {
-                let Some(raw) = event.item else { return Ok(()) };
-                self.budget.spend(raw.get().len())?;
-                let id = Text::non_empty(event.item_id.as_ref());
-                self.item((event.output_index, id), serde_json::from_str(raw.get())?, events)?;
-            }
+            ("response.output_item.done", _) => self.done(event, events)?,
             _ => {}
         }
         Ok(())
     }
 
-    /// An item is done. `place` is the place and the id that its event gives it.
+    /// An item is done, as its event says.
+    fn done(&mut self, event: &Event<'_>, events: &mut Vec<ModelEvent>) -> Result<(), FoldError> {
+        let Some(raw) = event.item else { return Ok(()) };
+        self.budget.spend(raw.get().len())?;
+        let output = item::read(serde_json::from_str(raw.get())?, &self.origin);
+        if self.has(&output.item) {
+            return Ok(());
+        }
+        let done = Done::of(&output.item).map(|done| done.with(event));
+        let begun = done.and_then(|done| self.open.end(&done, Likeness::Blank));
+        self.item(event.output_index, output, begun, events)
+    }
+
+    /// An item is done, whose place is `place` and which has begun as `begun`.
     fn item(
         &mut self,
-        place: (Option<i64>, Option<&str>),
-        value: Value,
+        place: Option<i64>,
+        output: Output,
+        begun: Option<Open>,
         events: &mut Vec<ModelEvent>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), FoldError> {
         if self.items.len() >= MAX_OUTPUT_ITEMS {
             return Err(too_many().into());
         }
-        let ids: Vec<String> = item::ids(&value).chain(place.1).map(str::to_owned).collect();
-        let Output { mut item, refusal, is_renamed } = item::read(value, &self.origin);
+        let Output { mut item, refusal, is_renamed } = output;
         self.has_renamed |= is_renamed;
         match &mut item {
             Item::Assistant(said) => {
-                let open = self.end_of(place.0, &ids, None, &said.text);
-                let told = open.map(|open| open.told).unwrap_or_default();
+                let told = begun.map(|begun| begun.told).unwrap_or_default();
                 if said.text.is_empty() && refusal.is_empty() && !told.is_empty() {
                     item::say(said, told);
                 } else {
@@ -254,32 +266,22 @@ impl ResponsesFold {
                     events.push(ModelEvent::ReasoningDelta(reasoning.text.clone()));
                 }
             }
-            Item::ToolCall(call) if self.call(&call.id).is_some_and(|known| known.raw == call.raw) => {
-                return Ok(());
-            }
-            Item::ToolCall(call) => self.call_done(place.0, &ids, call, events),
+            Item::ToolCall(call) => self.call_done(call, begun, events),
             _ => {}
         }
         self.refusal.push_str(&refusal);
-        self.items.push((place.0, item));
+        self.items.push((place, item));
         Ok(())
     }
 
     /// A call is done: tells what was not told yet. It keeps the id that it was told by.
-    fn call_done(
-        &mut self,
-        index: Option<i64>,
-        ids: &[String],
-        call: &mut ToolCall,
-        events: &mut Vec<ModelEvent>,
-    ) {
+    fn call_done(&mut self, call: &mut ToolCall, begun: Option<Open>, events: &mut Vec<ModelEvent>) {
         if self.call(&call.id).is_some() {
             // Two calls with one id could not both be answered.
             item::rename_call(call, &new_call_id());
             self.has_renamed = true;
         }
-        let open = self.end_of(index, ids, Some((&call.id, &call.name)), &call.arguments);
-        match open.as_ref().and_then(Open::call_id) {
+        match begun.as_ref().and_then(Open::call_id) {
             Some(id) if id != call.id => {
                 item::rename_call(call, id);
                 self.has_renamed = true;
@@ -290,7 +292,7 @@ impl ResponsesFold {
                 events.push(ModelEvent::ToolCallStarted { call_id, name });
             }
         }
-        let told = open.map(|open| open.told).unwrap_or_default();
+        let told = begun.map(|begun| begun.told).unwrap_or_default();
         if call.arguments.is_empty() {
             call.arguments = told;
         } else if let Some(rest) = call.arguments.strip_prefix(&told).filter(|rest| !rest.is_empty()) {
@@ -299,15 +301,10 @@ impl ResponsesFold {
         }
     }
 
-    fn end_of(
-        &mut self,
-        output_index: Option<i64>,
-        ids: &[String],
-        call: Option<(&str, &str)>,
-        whole: &str,
-    ) -> Option<Open> {
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        self.open.end(&Done { output_index, ids: &ids, call, whole })
+    /// Whether it is a call that came before, just like this.
+    fn has(&self, item: &Item) -> bool {
+        let Item::ToolCall(call) = item else { return false };
+        self.call(&call.id).is_some_and(|known| known.raw == call.raw)
     }
 
     fn call(&self, id: &str) -> Option<&ToolCall> {
@@ -323,22 +320,23 @@ impl ResponsesFold {
         said: Option<&str>,
         body: Body<'_>,
         events: &mut Vec<ModelEvent>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), FoldError> {
         let status = Text::non_empty(body.status.as_ref());
         // Some servers leave the status of the response as it was when the stream began.
         let status = status.filter(|status| said.is_none() || !matches!(*status, "in_progress" | "queued"));
         // Where the two differ, the response is no better than the worse of them.
         let worse = [said, status].into_iter().flatten().max_by_key(|status| severity(status));
         let end = match worse.unwrap_or("completed") {
-            "failed" => return Err(Failure::Reported(failed(&body))),
+            "failed" => return Err(FoldError::Reported(failed(&body))),
             "cancelled" => {
                 let error =
                     ModelError::new(ModelErrorKind::Server, "the response was cancelled at the server");
                 return Err(error.with_code("cancelled").with_retryable(false).into());
             }
             "incomplete" => {
-                let reason = body.incomplete_details.as_ref().and_then(|details| details.reason.as_ref());
-                End::Incomplete(Text::non_empty(reason).unwrap_or("incomplete").to_owned())
+                let details: Incomplete<'_> = body.incomplete_details.map(lenient).unwrap_or_default();
+                let reason = Text::non_empty(details.reason.as_ref()).unwrap_or("incomplete");
+                End::Incomplete(reason.to_owned())
             }
             status @ ("in_progress" | "queued") => {
                 let message = format!(
@@ -350,15 +348,30 @@ impl ResponsesFold {
         };
         self.id = Text::non_empty(body.id.as_ref()).map(str::to_owned);
         self.model = Text::non_empty(body.model.as_ref()).map(str::to_owned);
-        self.usage = body.usage.map(|usage| lenient::<wire::Usage>(usage).into()).unwrap_or_default();
-        for (place, value) in listed::missing(&mut self.items, body.output.unwrap_or_default()) {
-            self.item((Some(place), None), value, events)?;
+        self.usage = body.usage.map(wire::usage).unwrap_or_default();
+        if let Some(list) = body.output {
+            self.list(&list, events)?;
         }
         self.items.extend(self.open.take());
         if self.refusal.is_empty() {
             self.refusal = std::mem::take(&mut self.refusing);
         }
         self.end = Some(end);
+        Ok(())
+    }
+
+    /// The items of the whole response, those that came before among them.
+    fn list(&mut self, list: &List<'_>, events: &mut Vec<ModelEvent>) -> Result<(), FoldError> {
+        if list.is_too_long {
+            return Err(too_many().into());
+        }
+        let missing = listed::missing(&mut self.items, &mut self.open, &list.items, &self.origin)?;
+        for Listed { place, size, output, begun } in missing {
+            if !self.has(&output.item) {
+                self.budget.spend(size)?;
+                self.item(Some(place), output, begun, events)?;
+            }
+        }
         Ok(())
     }
 }
@@ -402,13 +415,13 @@ impl fmt::Debug for ResponsesFold {
 }
 
 impl Fold for ResponsesFold {
-    fn fold(&mut self, _: Option<&str>, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), Failure> {
+    fn fold(&mut self, _: Option<&str>, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), FoldError> {
         if self.has_ended() || data.starts_with("[DONE]") {
             return Ok(());
         }
-        let event: Event<'_> = serde_json::from_str(data)?;
+        let Some(event) = Event::read(data)? else { return Ok(()) };
         match Text::non_empty(event.kind.as_ref()) {
-            Some("error") => Err(Failure::reported(data)),
+            Some("error") => Err(FoldError::reported(data)),
             Some(
                 kind @ ("response.completed"
                 | "response.incomplete"
@@ -420,7 +433,7 @@ impl Fold for ResponsesFold {
             }
             Some(kind) => self.event(kind, &event, events),
             None if event.is_response() => self.end(None, serde_json::from_str(data)?, events),
-            None if event.is_error() => Err(Failure::reported(data)),
+            None if event.is_error() => Err(FoldError::reported(data)),
             None => Ok(()),
         }
     }

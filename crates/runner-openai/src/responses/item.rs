@@ -82,6 +82,18 @@ pub(super) fn is_custom(call: &Value) -> bool {
 /// What stands between two parts of a summary.
 pub(super) const PARAGRAPH: &str = "\n\n";
 
+/// An item as it came.
+pub(super) fn raw(item: &Item) -> Option<&Value> {
+    let raw = match item {
+        Item::Assistant(item) => item.raw.as_ref(),
+        Item::Reasoning(item) => item.raw.as_ref(),
+        Item::ToolCall(call) => call.raw.as_ref(),
+        Item::Opaque(raw) => Some(raw),
+        _ => None,
+    };
+    raw.map(|raw| &raw.value)
+}
+
 /// The ids of an item: its own, and the one that some servers say in place of it.
 pub(super) fn ids(value: &Value) -> impl Iterator<Item = &str> {
     let ids = ["id", "item_id"].into_iter().filter_map(|key| value.get(key)?.as_str());

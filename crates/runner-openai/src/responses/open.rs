@@ -3,12 +3,29 @@
 //! By the protocol an item keeps its `output_index` and its id from its first event to its last. Servers leave out
 //! either, give all items the same, or make up new ids on the way, also for the call that the output is to name.
 
+use std::cell::OnceCell;
+use std::cmp::Reverse;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::OnceLock;
+
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent};
 use agentexec_agent_core::transcript::{AssistantItem, Item, ToolCall};
+use serde_json::Value;
 
 use super::MAX_OUTPUT_ITEMS;
+use super::item;
 use super::wire::{Added, Event};
 use crate::wire::Text;
+
+/// With how many items that have begun one is compared that is done, the oldest of its kind. More have begun at once
+/// only where somebody means to keep us busy.
+const COMPARED: usize = 64;
+
+/// The longest arguments that are compared as JSON, in bytes.
+const MAX_MEANT: usize = 256 << 10;
+
+/// How much longer a text may be for the space around it, in bytes.
+const MAX_SPACE: usize = 64;
 
 /// The messages and calls that have begun and whose item is not done.
 #[derive(Debug, Default)]
@@ -21,6 +38,10 @@ pub(super) struct Open {
     kind: Kind,
     /// What was told of its text or its arguments.
     pub(super) told: String,
+    /// Whether a call was done that this one may be, though its id and its place are others.
+    is_doubtful: bool,
+    /// What it means, once that was asked.
+    meaning: OnceLock<Option<u64>>,
 }
 
 #[derive(Debug)]
@@ -29,16 +50,56 @@ enum Kind {
     Call { id: String, name: String },
 }
 
-/// An item that is done.
+/// A message or a call that is done.
 #[derive(Debug)]
 pub(super) struct Done<'a> {
-    pub(super) output_index: Option<i64>,
+    output_index: Option<i64>,
     /// The ids by which it may have begun.
-    pub(super) ids: &'a [&'a str],
+    ids: Vec<&'a str>,
     /// The id and the name of the call, when it is one.
-    pub(super) call: Option<(&'a str, &'a str)>,
+    call: Option<(&'a str, &'a str)>,
     /// Its whole text or arguments.
-    pub(super) whole: &'a str,
+    whole: &'a str,
+    /// What they mean, once that was asked.
+    meaning: OnceCell<Option<u64>>,
+}
+
+impl<'a> Done<'a> {
+    /// What is known of an item that is done, which may have begun as another. `None` of one that is told of only then.
+    pub(super) fn of(item: &'a Item) -> Option<Self> {
+        let (call, whole) = match item {
+            Item::Assistant(said) => (None, &said.text),
+            Item::ToolCall(call) => (Some((&*call.id, &*call.name)), &call.arguments),
+            _ => return None,
+        };
+        let ids = item::raw(item).into_iter().flat_map(item::ids).collect();
+        Some(Self { output_index: None, ids, call, whole, meaning: OnceCell::new() })
+    }
+
+    /// Adds what its event says of it.
+    pub(super) fn with(mut self, event: &'a Event<'_>) -> Self {
+        self.output_index = event.output_index;
+        self.ids.extend(Text::non_empty(event.item_id.as_ref()));
+        self
+    }
+}
+
+/// How much what was told of an item is like one that is done, of which neither an id nor the place says that it is the
+/// same. More is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Likeness {
+    /// It can be the beginning of the call, whose place is another.
+    Doubtful,
+    /// Nothing was told.
+    Blank,
+    /// It is a message in other words.
+    Possible,
+    /// It is the beginning, or what is left after the server lost a piece: so many bytes.
+    Part(usize),
+    /// It means the same.
+    Rewritten,
+    /// It is the same.
+    Same,
 }
 
 /// The error for a response of too many items.
@@ -80,7 +141,8 @@ impl OpenItems {
             return Err(too_many());
         }
         let item_id = id.map(str::to_owned);
-        self.0.push(Open { output_index, item_id, kind, told: told.to_owned() });
+        let (told, meaning) = (told.to_owned(), OnceLock::new());
+        self.0.push(Open { output_index, item_id, kind, told, is_doubtful: false, meaning });
         Ok(())
     }
 
@@ -91,7 +153,7 @@ impl OpenItems {
         let newest = self.find(event, Kind::is_message);
         match newest.filter(|open| open.has_id(id) || !open.is_at_another(index)) {
             Some(open) => {
-                open.told.push_str(delta);
+                open.tell(delta);
                 Ok(delta.len())
             }
             None => {
@@ -104,14 +166,14 @@ impl OpenItems {
     /// A piece of arguments.
     pub(super) fn delta(&mut self, event: &Event<'_>, delta: &str) -> Option<ModelEvent> {
         let open = self.find(event, |kind| !kind.is_message())?;
-        open.told.push_str(delta);
+        open.tell(delta);
         open.call_id().map(|id| ModelEvent::ToolCallDelta { call_id: id.to_owned(), delta: delta.to_owned() })
     }
 
     /// The arguments as a whole: told when no piece of them was.
     pub(super) fn whole(&mut self, event: &Event<'_>, arguments: &str) -> Option<ModelEvent> {
         let open = self.find(event, |kind| !kind.is_message()).filter(|open| open.told.is_empty())?;
-        arguments.clone_into(&mut open.told);
+        open.tell(arguments);
         open.call_id()
             .map(|id| ModelEvent::ToolCallDelta { call_id: id.to_owned(), delta: arguments.to_owned() })
     }
@@ -128,27 +190,49 @@ impl OpenItems {
         Some(open)
     }
 
-    /// What has begun as this item, which is done now. The surest sign decides, and of several the oldest.
-    pub(super) fn end(&mut self, done: &Done<'_>) -> Option<Open> {
-        let signs: [fn(&Open, &Done<'_>) -> bool; 5] = [
+    /// What has begun as this item, which is done now: by its ids, by its place, else what is most like it and at least
+    /// so much. Of several it is the oldest.
+    pub(super) fn end(&mut self, done: &Done<'_>, at_least: Likeness) -> Option<Open> {
+        let signs: [fn(&Open, &Done<'_>) -> bool; 3] = [
             |open, done| done.call.is_some_and(|(id, _)| open.call_id() == Some(id)),
             |open, done| done.ids.iter().any(|id| open.has_id(Some(id))),
             |open, done| done.output_index.is_some() && open.output_index == done.output_index,
-            Open::may_become,
-            Open::may_be,
         ];
-        let place = signs
-            .iter()
-            .find_map(|is| self.0.iter().position(|open| open.is_like(done) && is(open, done)))?;
+        let sure =
+            signs.iter().find_map(|is| self.0.iter().position(|open| open.is_like(done) && is(open, done)));
+        let place = sure.or_else(|| self.likest(done, at_least))?;
+        Some(self.0.remove(place))
+    }
+
+    /// Where that stands which is most like this item.
+    fn likest(&mut self, done: &Done<'_>, at_least: Likeness) -> Option<usize> {
+        let told = self.0.iter().filter(|open| open.kind.is_message() && !open.told.is_empty());
+        let is_only = told.count() == 1;
+        let like = self.0.iter().enumerate().filter(|(_, open)| open.is_like(done)).take(COMPARED);
+        let like = like.filter_map(|(place, open)| Some((open.likeness(done, is_only)?, Reverse(place))));
+        let (likeness, Reverse(place)) = like.max()?;
+        if likeness == Likeness::Doubtful {
+            self.0.get_mut(place)?.is_doubtful = true;
+            return None;
+        }
+        (likeness >= at_least).then_some(place)
+    }
+
+    /// The oldest of its kind. Of a message that says nothing there is nothing to end.
+    pub(super) fn end_of_the_kind(&mut self, done: &Done<'_>) -> Option<Open> {
+        let says = |open: &Open| !(open.kind.is_message() && open.told.is_empty());
+        let place = self.0.iter().position(|open| open.is_like(done) && says(open))?;
         Some(self.0.remove(place))
     }
 
     /// What the response is over without finishing, as it was told. A server that never sends a finished item means
-    /// it, and a run must not end as if nothing had been asked for.
+    /// it, and a run must not end as if nothing had been asked for. But a call that may have been done under another id
+    /// and at another place has been.
     pub(super) fn take(&mut self) -> impl Iterator<Item = (Option<i64>, Item)> {
         std::mem::take(&mut self.0).into_iter().filter_map(|open| {
-            let Open { output_index, kind, told, .. } = open;
+            let Open { output_index, kind, told, is_doubtful, .. } = open;
             let item = match kind {
+                _ if is_doubtful => return None,
                 Kind::Message if told.is_empty() => return None,
                 Kind::Message => Item::Assistant(AssistantItem { text: told, raw: None }),
                 Kind::Call { id, name } => Item::ToolCall(ToolCall { id, name, arguments: told, raw: None }),
@@ -189,20 +273,60 @@ impl Open {
         self.item_id.is_some() && !done.ids.is_empty()
     }
 
-    /// Whether it can be the beginning of this item, or what is left of one after the server lost a piece.
-    fn may_become(&self, done: &Done<'_>) -> bool {
-        if self.kind.is_message() {
-            let is_another = self.is_at_another(done.output_index) && self.has_another_id(done);
-            !is_another && (done.whole.is_empty() || done.whole.contains(&self.told))
+    /// `is_only` says whether, if it is a message, it is the only one of which anything was told.
+    fn likeness(&self, done: &Done<'_>, is_only: bool) -> Option<Likeness> {
+        let (told, whole) = (self.told.as_str(), done.whole);
+        let is_message = self.kind.is_message();
+        let likeness = if told.is_empty() {
+            Likeness::Blank
+        } else if told == whole {
+            return Some(Likeness::Same);
+        } else if self.means_the_same(done) {
+            return Some(Likeness::Rewritten);
+        } else if whole.starts_with(told) || whole.ends_with(told) {
+            Likeness::Part(told.len())
+        } else if is_message && whole.is_empty() {
+            Likeness::Part(0)
         } else {
-            done.whole.contains(&self.told)
+            return self.may_be(done, is_only).then_some(Likeness::Possible);
+        };
+        let is_another = self.is_at_another(done.output_index) && self.has_another_id(done);
+        match is_another {
+            false => Some(likeness),
+            true => (!is_message && !self.is_doubtful).then_some(Likeness::Doubtful),
         }
     }
 
-    /// Whether it is a message of which nothing says that it is another, though it does not say quite the same.
-    fn may_be(&self, done: &Done<'_>) -> bool {
-        self.kind.is_message() && !self.is_at_another(done.output_index) && !self.has_another_id(done)
+    /// Whether this, of which something was told, means the same.
+    fn means_the_same(&self, done: &Done<'_>) -> bool {
+        let (told, whole) = (self.told.as_str(), done.whole);
+        if self.kind.is_message() {
+            return told.len().abs_diff(whole.len()) <= MAX_SPACE && told.trim() == whole.trim();
+        }
+        let meaning_of_told = *self.meaning.get_or_init(|| meaning(told));
+        meaning_of_told.is_some() && meaning_of_told == *done.meaning.get_or_init(|| meaning(whole))
     }
+
+    /// Whether it may be this message in other words: as the only one, or as one of which no id says that it is another.
+    fn may_be(&self, done: &Done<'_>, is_only: bool) -> bool {
+        let is_unknown = is_only || !self.has_another_id(done);
+        self.kind.is_message() && !self.is_at_another(done.output_index) && is_unknown
+    }
+
+    fn tell(&mut self, more: &str) {
+        self.told.push_str(more);
+        self.is_doubtful = false;
+        self.meaning.take();
+    }
+}
+
+/// What arguments mean however they are written, if they are JSON and not too long: a hash of it, which takes no place.
+pub(super) fn meaning(arguments: &str) -> Option<u64> {
+    let read = |arguments| serde_json::from_str::<Value>(arguments).ok();
+    let value = Some(arguments).filter(|arguments| arguments.len() <= MAX_MEANT).and_then(read)?;
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 impl Kind {

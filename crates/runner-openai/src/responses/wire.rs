@@ -1,11 +1,33 @@
 //! The parts of an event, and of a response object, that this crate reads. Everything else is skipped.
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use std::fmt;
+
+use agentexec_runner_core::Usage;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::wire::Text;
+use super::MAX_OUTPUT_ITEMS;
+use crate::wire::{Text, count, lenient};
+
+/// The types of event that are read. Others are skipped, whatever their fields hold.
+const KNOWN: [&str; 14] = [
+    "error",
+    "response.completed",
+    "response.incomplete",
+    "response.failed",
+    "response.cancelled",
+    "response.output_item.added",
+    "response.output_item.done",
+    "response.output_text.delta",
+    "response.refusal.delta",
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+    "response.reasoning_summary_part.added",
+    "response.reasoning_summary_text.delta",
+    "response.reasoning_text.delta",
+];
 
 /// One event of the stream, or the response object of an unstreamed answer.
 #[derive(Debug, Deserialize)]
@@ -20,9 +42,11 @@ pub(super) struct Event<'a> {
     /// Of `response.function_call_arguments.done`.
     #[serde(borrow)]
     pub(super) arguments: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "place")]
     pub(super) output_index: Option<i64>,
     #[serde(borrow)]
     pub(super) item_id: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "place")]
     pub(super) summary_index: Option<i64>,
     #[serde(borrow)]
     pub(super) item: Option<&'a RawValue>,
@@ -34,6 +58,31 @@ pub(super) struct Event<'a> {
     output: Option<IgnoredAny>,
     message: Option<IgnoredAny>,
     detail: Option<IgnoredAny>,
+}
+
+/// What says only of which type an event is.
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Option<Text<'a>>,
+}
+
+/// A place, as a number or as text that is one. Anything else is none.
+fn place<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    let said: Option<&RawValue> = Deserialize::deserialize(from)?;
+    let text = said.map(|said| said.get().trim_matches('"').trim());
+    let with_point = |text: &str| text.parse().ok().filter(|place: &f64| place.fract() == 0.0);
+    Ok(text.and_then(|text| text.parse().ok().or_else(|| with_point(text).map(|place| place as i64))))
+}
+
+impl<'a> Event<'a> {
+    /// Reads an event. `None` is one of an unknown type whose fields are unlike those of the known ones.
+    pub(super) fn read(data: &'a str) -> Result<Option<Self>, serde_json::Error> {
+        serde_json::from_str(data).map(Some).or_else(|error| match serde_json::from_str(data) {
+            Ok(Named { kind: Some(kind) }) if !KNOWN.contains(&&*kind.0) => Ok(None),
+            _ => Err(error),
+        })
+    }
 }
 
 impl Event<'_> {
@@ -100,13 +149,52 @@ pub(super) struct Body<'a> {
     pub(super) status: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) model: Option<Text<'a>>,
-    pub(super) output: Option<Vec<Value>>,
+    #[serde(borrow)]
+    pub(super) output: Option<List<'a>>,
     #[serde(borrow)]
     pub(super) usage: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(super) incomplete_details: Option<Incomplete<'a>>,
+    pub(super) incomplete_details: Option<&'a RawValue>,
+}
+
+/// The items of a response object, of which no more are held than one may have.
+#[derive(Debug)]
+pub(super) struct List<'a> {
+    pub(super) items: Vec<&'a RawValue>,
+    /// Whether there are more.
+    pub(super) is_too_long: bool,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for List<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Bounded;
+
+        impl<'de> Visitor<'de> for Bounded {
+            type Value = List<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of items")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while items.len() < MAX_OUTPUT_ITEMS
+                    && let Some(item) = seq.next_element()?
+                {
+                    items.push(item);
+                }
+                let mut is_too_long = false;
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    is_too_long = true;
+                }
+                Ok(List { items, is_too_long })
+            }
+        }
+
+        from.deserialize_seq(Bounded)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -116,38 +204,15 @@ pub(super) struct Incomplete<'a> {
     pub(super) reason: Option<Text<'a>>,
 }
 
-/// Token counts.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Usage {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    input_tokens_details: Option<InputDetails>,
-    output_tokens_details: Option<OutputDetails>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct InputDetails {
-    cached_tokens: Option<u64>,
-    cache_write_tokens: Option<u64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct OutputDetails {
-    reasoning_tokens: Option<u64>,
-}
-
-impl From<Usage> for agentexec_runner_core::Usage {
-    fn from(wire: Usage) -> Self {
-        let input = wire.input_tokens_details.unwrap_or_default();
-        let output = wire.output_tokens_details.unwrap_or_default();
-        let mut usage =
-            Self::new(wire.input_tokens.unwrap_or_default(), wire.output_tokens.unwrap_or_default());
-        usage.cached_tokens = input.cached_tokens.unwrap_or_default();
-        usage.cache_write_tokens = input.cache_write_tokens.unwrap_or_default();
-        usage.reasoning_tokens = output.reasoning_tokens.unwrap_or_default();
-        usage
-    }
+/// Reads the token counts. One that cannot be read is no reason to lose the others.
+pub(super) fn usage(said: &RawValue) -> Usage {
+    let said: Value = lenient(said);
+    let counted = |of: &Value, field| of.get(field).and_then(count).unwrap_or_default();
+    let of = |details| said.get(details).unwrap_or(&Value::Null);
+    let (input, output) = (of("input_tokens_details"), of("output_tokens_details"));
+    let mut usage = Usage::new(counted(&said, "input_tokens"), counted(&said, "output_tokens"));
+    usage.cached_tokens = counted(input, "cached_tokens");
+    usage.cache_write_tokens = counted(input, "cache_write_tokens");
+    usage.reasoning_tokens = counted(output, "reasoning_tokens");
+    usage
 }

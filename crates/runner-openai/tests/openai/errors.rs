@@ -80,7 +80,7 @@ async fn what_cannot_be_read_says_of_which_answer_it_is_and_how_that_begins() {
     let wrong: [(Wire, Value); 4] = [
         (Wire::ChatStreamed, json!({"choices": "private"})),
         (Wire::ChatWhole, json!({"choices": "private"})),
-        (Wire::ResponsesStreamed, json!({"type": "response.output_item.done", "output_index": "private"})),
+        (Wire::ResponsesStreamed, json!({"type": "response.completed", "response": "private"})),
         (Wire::ResponsesWhole, json!({"object": "response", "output": "private"})),
     ];
     for (wire, body) in wrong {

@@ -1,10 +1,12 @@
 use agentexec_agent_core::transcript::{AssistantItem, Raw, ReasoningItem, Standing};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
 mod endings;
+mod fields;
 mod items;
+mod limits;
 
 const ORIGIN: &str = "openai-responses@test";
 
@@ -451,8 +453,7 @@ fn a_stream_without_its_terminal_event_is_cut() {
 
 #[test]
 fn what_cannot_be_read_is_an_error_that_quotes_nothing() {
-    for data in ["<html>secret</html>", r#"{"type": "response.output_text.delta", "output_index": "secret"}"#]
-    {
+    for data in ["<html>secret</html>", r#"{"type": "response.completed", "response": "secret"}"#] {
         let error = ResponsesFold::new(ORIGIN).push(data, &mut Vec::new()).unwrap_err();
         assert_eq!(error.kind(), ModelErrorKind::Protocol);
         assert!(!format!("{error:#} {error:?}").contains("secret"), "{error}");

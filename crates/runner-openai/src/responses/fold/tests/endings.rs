@@ -104,3 +104,126 @@ fn errors_that_stand_in_the_stream_bare_are_errors() {
         assert_eq!(fold(&[text, error.clone()]).unwrap_err().kind(), kind, "{error}");
     }
 }
+
+fn text(event: &str, place: &Value) -> Value {
+    let mut event = json!({"type": "response.output_text.delta", "delta": event});
+    event.as_object_mut().unwrap().extend(place.as_object().unwrap().clone());
+    event
+}
+
+fn message_by(id: &str, text: &str) -> Value {
+    let mut message = message(text);
+    message["id"] = json!(id);
+    message
+}
+
+fn said(response: &ModelResponse) -> String {
+    let texts = response.items.iter().filter_map(|item| match item {
+        Item::Assistant(said) => Some(said.text.as_str()),
+        _ => None,
+    });
+    texts.collect::<Vec<_>>().join("|")
+}
+
+fn told(events: &[ModelEvent]) -> String {
+    let texts = events.iter().filter_map(|event| match event {
+        ModelEvent::TextDelta(text) => Some(text.as_str()),
+        _ => None,
+    });
+    texts.collect::<Vec<_>>().join("|")
+}
+
+#[test]
+fn a_message_that_was_told_and_is_only_listed_is_one_wherever_the_list_has_it() {
+    for place in
+        [json!({"output_index": 0, "item_id": "A"}), json!({"output_index": 0}), json!({"item_id": "A"})]
+    {
+        for (streamed, listed) in [("Hello", "Hello"), ("Hello\n", "Hello"), ("Hello【1】", "Hello")] {
+            let list = [thought("rs_1"), message_by("B", listed)];
+            let (events, response) = fold(&[text(streamed, &place), completed_with(&list)]).unwrap();
+            assert_eq!(told(&events), streamed, "{place}");
+            assert_eq!(
+                (said(&response).as_str(), kinds(&response)),
+                (listed, vec!["thought", "text"]),
+                "{place}"
+            );
+        }
+    }
+}
+
+#[test]
+fn messages_that_were_told_and_are_only_listed_are_each_told_once() {
+    let cases = [
+        (["One", "Two"], vec!["One", "Two"], "One|Two", "One|Two"),
+        (["One", "Two"], vec!["Two", "One"], "One|Two", "Two|One"),
+        // The one is how the other begins.
+        (["One", "One, two"], vec!["One, two", "One"], "One|One, two", "One, two|One"),
+        // The list has one that was not told.
+        (["One", "Two"], vec!["Three", "Two", "One"], "One|Two|Three", "Three|Two|One"),
+        (["One", ""], vec!["Three", "One"], "One|Three", "Three|One"),
+        (["One", ""], vec!["", "One"], "One", "|One"),
+        // The list lacks one.
+        (["One", "Two"], vec!["Two"], "One|Two", "Two|One"),
+    ];
+    for (streamed, list, expected_told, expected) in cases {
+        let streamed = (0..).zip(streamed).filter(|(_, text)| !text.is_empty());
+        let mut chunks: Vec<Value> = streamed
+            .map(|(place, said)| text(said, &json!({"output_index": place, "item_id": place})))
+            .collect();
+        let list: Vec<Value> = list.iter().map(|text| message_by(&format!("new {text}"), text)).collect();
+        chunks.push(completed_with(&list));
+        let (events, response) = fold(&chunks).unwrap();
+        assert_eq!((told(&events).as_str(), said(&response).as_str()), (expected_told, expected));
+    }
+}
+
+#[test]
+fn calls_that_began_and_are_only_listed_keep_their_ids_whatever_the_list_makes_of_them() {
+    let begun = |id: &str, index: i64| {
+        let item = json!({"type": "function_call", "id": format!("fc_{id}"), "call_id": id, "name": "add"});
+        json!({"type": "response.output_item.added", "output_index": index, "item": item})
+    };
+    let piece = |index: i64, text: &str| json!({"type": "response.function_call_arguments.delta", "output_index": index, "delta": text});
+    let chunks = [begun("a", 0), begun("b", 1), piece(0, "{\"x\": 1, \"y\": 2}"), piece(1, "{\"x\": 2}")];
+    let listed = |arguments: &str| function_call(&format!("new {arguments}"), arguments);
+    let cases = [
+        (
+            vec![listed("{\"x\":2}"), listed("{\"y\":2,\"x\":1}")],
+            vec![("a", "{\"y\":2,\"x\":1}"), ("b", "{\"x\":2}")],
+        ),
+        // What the list lacks is asked for all the same.
+        (vec![listed("{\"x\":2}")], vec![("a", "{\"x\": 1, \"y\": 2}"), ("b", "{\"x\":2}")]),
+        // The server fills in what the model left out.
+        (
+            vec![listed("{\"x\":2,\"y\":0}"), listed("{\"x\":1,\"y\":2}")],
+            vec![("a", "{\"x\":1,\"y\":2}"), ("b", "{\"x\":2,\"y\":0}")],
+        ),
+    ];
+    for (list, expected) in cases {
+        let end = completed_with(&[&[thought("rs_1")], &list[..]].concat());
+        let (events, response) = fold(&[&chunks[..], &[end]].concat()).unwrap();
+        assert_eq!(
+            events.iter().filter(|event| matches!(event, ModelEvent::ToolCallStarted { .. })).count(),
+            2
+        );
+        let mut calls: Vec<_> = calls(&response).iter().map(|call| (&*call.id, &*call.arguments)).collect();
+        calls.sort_unstable();
+        assert_eq!(calls, expected);
+    }
+}
+
+#[test]
+fn what_is_listed_in_other_words_is_held_against_what_it_means() {
+    let list = [
+        message_by("new 1", "World"),
+        message_by("new 2", "Hello\n"),
+        function_call("new 3", "{\"x\": 2}"),
+        function_call("new 4", "{\"x\": 1, \"y\": 1}"),
+    ];
+    let came = [message("Hello"), function_call("a", "{\"y\":1,\"x\":1}")];
+    let (_, response) = fold(&[done(&came[0]), done(&came[1]), completed_with(&list)]).unwrap();
+    assert_eq!(said(&response), "World|Hello");
+    let mut arguments: Vec<&str> = calls(&response).iter().map(|call| &*call.arguments).collect();
+    arguments.sort_unstable();
+    assert_eq!(arguments, ["{\"x\": 2}", "{\"y\":1,\"x\":1}"]);
+}

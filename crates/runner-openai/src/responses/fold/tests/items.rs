@@ -175,3 +175,80 @@ fn a_call_that_is_done_without_its_arguments_has_what_was_told_of_them() {
         fold_completed(&[added(0, "a"), piece(0, "fc_a", "{\"x\":1}"), done_at(0, &function_call("a", ""))]);
     assert_eq!(calls(&response)[0].arguments, "{\"x\":1}");
 }
+
+#[test]
+fn a_message_that_is_done_under_another_id_in_other_words_is_one() {
+    let cases = [
+        ("without the space around it", json!({"item_id": "a"}), "\nHello\n"),
+        ("at another place", json!({"item_id": "a", "output_index": 7}), "Hello\n"),
+        ("the same", json!({"item_id": "a", "output_index": 7}), "Hello"),
+        ("in other words", json!({"item_id": "a"}), "Hello【1】"),
+    ];
+    for (name, place, told) in cases {
+        let (events, response) = fold_completed(&[text_at(&place, told), done_at(1, &message("Hello"))]);
+        assert_eq!(events, [ModelEvent::TextDelta(told.into())], "{name}");
+        assert_eq!(texts(&response), ["Hello"], "{name}");
+    }
+}
+
+#[test]
+fn messages_with_ids_and_places_of_their_own_stay_apart() {
+    let at = |place: i64| json!({"output_index": place, "item_id": format!("msg_{place}")});
+    let done = |place: i64, text: &str| {
+        let mut item = message(text);
+        item["id"] = json!(format!("msg_{place}"));
+        done_at(place, &item)
+    };
+    // The one is how the other begins, and how it ends.
+    for (one, two) in [("Hello", "Hello, Hello"), ("Hello", "World")] {
+        let (events, response) = fold_completed(&[text_at(&at(0), one), done(1, two), done(0, one)]);
+        assert_eq!(events, [one, two].map(|text| ModelEvent::TextDelta(text.into())));
+        assert_eq!(texts(&response), [one, two]);
+    }
+}
+
+#[test]
+fn a_call_that_is_done_under_another_id_with_its_arguments_written_anew_is_one() {
+    let whole = |text: &str| json!({"type": "response.output_item.done", "item": call(&json!({"id": "who?", "call_id": format!("other {text}")}), text)});
+    let (one, two) = (r#"{"x": {"a": 1, "b": [2]}}"#, r#"{"x": 2}"#);
+    let (events, response) = fold_completed(&[
+        added(0, "a"),
+        piece(0, "fc_a", one),
+        added(1, "b"),
+        piece(1, "fc_b", two),
+        whole(r#"{"x":2}"#),
+        whole(r#"{"x":{"b":[2],"a":1}}"#),
+    ]);
+    assert_eq!(events, [started("a"), delta("a", one), started("b"), delta("b", two)]);
+    let mut calls: Vec<_> = calls(&response).iter().map(|call| (&*call.id, &*call.arguments)).collect();
+    calls.sort_unstable();
+    assert_eq!(calls, [("a", r#"{"x":{"b":[2],"a":1}}"#), ("b", r#"{"x":2}"#)]);
+}
+
+#[test]
+fn a_call_is_not_taken_for_another_of_the_same_tool() {
+    let other = |item: &Value| json!({"type": "response.output_item.done", "item": item});
+    // Neither has a place, and the other is never said to begin.
+    let (events, response) = fold_completed(&[
+        added(0, "a"),
+        piece(0, "fc_a", "{\"x\":1}"),
+        other(&function_call("b", "{\"x\":2}")),
+    ]);
+    assert_eq!(events, [started("a"), delta("a", "{\"x\":1}"), started("b"), delta("b", "{\"x\":2}")]);
+    assert_eq!(calls(&response).len(), 2);
+}
+
+#[test]
+fn a_call_that_says_nothing_is_done_when_one_is_at_another_place_unless_it_goes_on() {
+    let begun = [added(0, "a"), done_at(1, &call(&json!({"id": "who?", "call_id": "b"}), "{\"x\":2}"))];
+    let (_, response) = fold_completed(&begun);
+    assert_eq!(calls(&response).iter().map(|call| &*call.id).collect::<Vec<_>>(), ["b"]);
+
+    let goes_on = [piece(0, "fc_a", "{\"x\":1}"), done_at(0, &function_call("a", "{\"x\":1}"))];
+    for more in goes_on {
+        let (_, response) = fold_completed(&[&begun[..], &[more]].concat());
+        let mut calls: Vec<_> = calls(&response).iter().map(|call| (&*call.id, &*call.arguments)).collect();
+        calls.sort_unstable();
+        assert_eq!(calls, [("a", "{\"x\":1}"), ("b", "{\"x\":2}")]);
+    }
+}
