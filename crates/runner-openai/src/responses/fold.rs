@@ -13,7 +13,7 @@ use agentexec_runner_http::{
 use super::MAX_OUTPUT_ITEMS;
 use super::item::{self, Output, PARAGRAPH};
 use super::listed::{self, Listed};
-use super::open::{Done, Likeness, Open, OpenItems, too_many};
+use super::open::{Done, Likeness, Open, OpenItems, meaning, means_the_same, too_many};
 use super::previous;
 use super::wire::{self, Added, Body, Event, Incomplete, List};
 use crate::ids::new_call_id;
@@ -190,6 +190,18 @@ impl ResponsesFold {
                 self.budget.spend(self.open.text(event, delta)?)?;
                 events.push(ModelEvent::TextDelta(delta.to_owned()));
             }
+            ("response.output_text.done", _) => {
+                let whole = Text::non_empty(event.text.as_ref()).unwrap_or_default();
+                if !whole.is_empty() && self.open.is_news(event) && !self.has_said(whole) {
+                    self.budget.spend(self.open.text(event, whole)?)?;
+                    events.push(ModelEvent::TextDelta(whole.to_owned()));
+                }
+            }
+            ("response.refusal.done", _) if self.refusing.is_empty() => {
+                let whole = Text::non_empty(event.refusal.as_ref()).unwrap_or_default();
+                self.budget.spend(whole.len())?;
+                whole.clone_into(&mut self.refusing);
+            }
             ("response.refusal.delta", Some(delta)) => {
                 self.budget.spend(delta.len())?;
                 self.refusing.push_str(delta);
@@ -229,7 +241,7 @@ impl ResponsesFold {
         let Some(raw) = event.item else { return Ok(()) };
         self.budget.spend(raw.get().len())?;
         let output = item::read(serde_json::from_str(raw.get())?, &self.origin);
-        if self.has(&output.item) {
+        if self.takes_again(&output.item, events) {
             return Ok(());
         }
         let done = Done::of(&output.item).map(|done| done.with(event));
@@ -252,7 +264,7 @@ impl ResponsesFold {
         self.has_renamed |= is_renamed;
         match &mut item {
             Item::Assistant(said) => {
-                let told = begun.map(|begun| begun.told).unwrap_or_default();
+                let [told, _] = begun.map(Open::into_parts).unwrap_or_default();
                 if said.text.is_empty() && refusal.is_empty() && !told.is_empty() {
                     item::say(said, told);
                 } else {
@@ -292,19 +304,41 @@ impl ResponsesFold {
                 events.push(ModelEvent::ToolCallStarted { call_id, name });
             }
         }
-        let told = begun.map(|begun| begun.told).unwrap_or_default();
+        let [told, given] = begun.map(Open::into_parts).unwrap_or_default();
         if call.arguments.is_empty() {
-            call.arguments = told;
+            call.arguments = if told.is_empty() { given } else { told };
         } else if let Some(rest) = call.arguments.strip_prefix(&told).filter(|rest| !rest.is_empty()) {
             let (call_id, delta) = (call.id.clone(), rest.to_owned());
             events.push(ModelEvent::ToolCallDelta { call_id, delta });
         }
     }
 
-    /// Whether it is a call that came before, just like this.
-    fn has(&self, item: &Item) -> bool {
-        let Item::ToolCall(call) = item else { return false };
-        self.call(&call.id).is_some_and(|known| known.raw == call.raw)
+    /// Whether it is an item that came before, once more. A call that came without all of its arguments gets the rest.
+    fn takes_again(&mut self, item: &Item, events: &mut Vec<ModelEvent>) -> bool {
+        let Item::ToolCall(call) = item else {
+            return self.items.iter().any(|(_, known)| item::is_again(known, item));
+        };
+        let mut known = self.items.iter_mut().filter_map(|(_, item)| match item {
+            Item::ToolCall(known) if known.id == call.id && known.name == call.name => Some(known),
+            _ => None,
+        });
+        let Some(known) = known.next() else { return false };
+        match call.arguments.strip_prefix(&known.arguments) {
+            Some(rest) if !rest.is_empty() && meaning(&known.arguments).is_none() => {
+                let (call_id, delta) = (call.id.clone(), rest.to_owned());
+                events.push(ModelEvent::ToolCallDelta { call_id, delta });
+                known.arguments.push_str(rest);
+                known.raw.clone_from(&call.raw);
+                true
+            }
+            Some("") => true,
+            _ => call.arguments.trim().is_empty() || means_the_same(&known.arguments, &call.arguments),
+        }
+    }
+
+    /// Whether a message that is done has this text in it.
+    fn has_said(&self, text: &str) -> bool {
+        self.items.iter().any(|(_, item)| matches!(item, Item::Assistant(said) if said.text.contains(text)))
     }
 
     fn call(&self, id: &str) -> Option<&ToolCall> {
@@ -367,7 +401,7 @@ impl ResponsesFold {
         }
         let missing = listed::missing(&mut self.items, &mut self.open, &list.items, &self.origin)?;
         for Listed { place, size, output, begun } in missing {
-            if !self.has(&output.item) {
+            if !self.takes_again(&output.item, events) {
                 self.budget.spend(size)?;
                 self.item(Some(place), output, begun, events)?;
             }

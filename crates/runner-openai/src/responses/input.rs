@@ -206,21 +206,23 @@ fn assistant(said: &AssistantItem) -> Option<Input<'_>> {
     (!said.text.is_empty()).then_some(Input::Neutral(Neutral::Message { role: "assistant", content }))
 }
 
-/// A call in the form that it came in, unless that form could not come back: with arguments that are no JSON, or an
-/// id that is too long.
+/// A call in the form that it came in, unless that form could not come back: with arguments that are no JSON, an id that
+/// is too long, or a name that no tool can have.
 fn function_call<'a>(call: &'a ToolCall, own: Option<&'a Value>) -> Input<'a> {
     let (call_id, arguments) = (fitting(&call.id, MAX_CALL_ID), past_arguments(&call.arguments));
+    let name = past_name(&call.name);
     let Some(own) = own else {
-        return Input::Neutral(Neutral::FunctionCall { call_id, name: past_name(&call.name), arguments });
+        return Input::Neutral(Neutral::FunctionCall { call_id, name, arguments });
     };
     let is_custom = is_custom(own);
     let is = |key: &str, value: &str| own.get(key).and_then(Value::as_str) == Some(value);
-    if is("call_id", &call_id) && (is_custom || is("arguments", &arguments)) {
+    if is("call_id", &call_id) && is("name", &name) && (is_custom || is("arguments", &arguments)) {
         return Input::Own(Cow::Borrowed(own));
     }
     let mut mended = own.clone();
     if let Some(fields) = mended.as_object_mut() {
         fields.insert("call_id".to_owned(), call_id.into());
+        fields.insert("name".to_owned(), name.into());
         if !is_custom {
             fields.insert("arguments".to_owned(), arguments.into());
         }

@@ -94,6 +94,14 @@ pub(super) fn raw(item: &Item) -> Option<&Value> {
     raw.map(|raw| &raw.value)
 }
 
+/// Whether an item that is no call came before: both are of one id and say the same.
+pub(super) fn is_again(known: &Item, item: &Item) -> bool {
+    let (Some(known), Some(item)) = (raw(known), raw(item)) else { return false };
+    let says = ["type", "content", "summary", "encrypted_content"];
+    ids(item).any(|id| ids(known).any(|other| other == id))
+        && says.iter().all(|key| known.get(key) == item.get(key))
+}
+
 /// The ids of an item: its own, and the one that some servers say in place of it.
 pub(super) fn ids(value: &Value) -> impl Iterator<Item = &str> {
     let ids = ["id", "item_id"].into_iter().filter_map(|key| value.get(key)?.as_str());

@@ -37,7 +37,9 @@ pub(super) struct Open {
     item_id: Option<String>,
     kind: Kind,
     /// What was told of its text or its arguments.
-    pub(super) told: String,
+    told: String,
+    /// The arguments that it began with, which count where no others come.
+    given: String,
     /// Whether a call was done that this one may be, though its id and its place are others.
     is_doubtful: bool,
     /// What it means, once that was asked.
@@ -118,7 +120,7 @@ impl OpenItems {
     ) -> Result<Option<ModelEvent>, ModelError> {
         let id = item.id().or(Text::non_empty(event.item_id.as_ref()));
         if item.is_message() {
-            self.push(event.output_index, id, Kind::Message, "")?;
+            self.push(Open::new(event.output_index, id, Kind::Message))?;
         }
         let Some((call_id, name)) = item.call() else { return Ok(None) };
         if self.0.iter().any(|open| open.call_id() == Some(call_id)) {
@@ -126,23 +128,16 @@ impl OpenItems {
         }
         let [call_id, name] = [call_id, name].map(str::to_owned);
         let kind = Kind::Call { id: call_id.clone(), name: name.clone() };
-        self.push(event.output_index, id, kind, "")?;
+        let given = item.arguments().to_owned();
+        self.push(Open { given, ..Open::new(event.output_index, id, kind) })?;
         Ok(Some(ModelEvent::ToolCallStarted { call_id, name }))
     }
 
-    fn push(
-        &mut self,
-        output_index: Option<i64>,
-        id: Option<&str>,
-        kind: Kind,
-        told: &str,
-    ) -> Result<(), ModelError> {
+    fn push(&mut self, open: Open) -> Result<(), ModelError> {
         if self.0.len() >= MAX_OUTPUT_ITEMS {
             return Err(too_many());
         }
-        let item_id = id.map(str::to_owned);
-        let (told, meaning) = (told.to_owned(), OnceLock::new());
-        self.0.push(Open { output_index, item_id, kind, told, is_doubtful: false, meaning });
+        self.0.push(open);
         Ok(())
     }
 
@@ -157,10 +152,15 @@ impl OpenItems {
                 Ok(delta.len())
             }
             None => {
-                self.push(index, id, Kind::Message, delta)?;
+                self.push(Open { told: delta.to_owned(), ..Open::new(index, id, Kind::Message) })?;
                 Ok(delta.len() + id.map_or(0, str::len))
             }
         }
+    }
+
+    /// Whether a text as a whole is new: none of it was told.
+    pub(super) fn is_news(&mut self, event: &Event<'_>) -> bool {
+        self.find(event, Kind::is_message).is_none_or(|open| open.told.is_empty())
     }
 
     /// A piece of arguments.
@@ -230,10 +230,10 @@ impl OpenItems {
     /// and at another place has been.
     pub(super) fn take(&mut self) -> impl Iterator<Item = (Option<i64>, Item)> {
         std::mem::take(&mut self.0).into_iter().filter_map(|open| {
-            let Open { output_index, kind, told, is_doubtful, .. } = open;
+            let output_index = open.output_index;
+            let is_nothing = open.is_doubtful || (open.kind.is_message() && open.told.is_empty());
+            let (kind, told) = (!is_nothing).then(|| open.into_told())?;
             let item = match kind {
-                _ if is_doubtful => return None,
-                Kind::Message if told.is_empty() => return None,
                 Kind::Message => Item::Assistant(AssistantItem { text: told, raw: None }),
                 Kind::Call { id, name } => Item::ToolCall(ToolCall { id, name, arguments: told, raw: None }),
             };
@@ -243,6 +243,23 @@ impl OpenItems {
 }
 
 impl Open {
+    fn new(output_index: Option<i64>, id: Option<&str>, kind: Kind) -> Self {
+        let item_id = id.map(str::to_owned);
+        let (told, given, meaning) = (String::new(), String::new(), OnceLock::new());
+        Self { output_index, item_id, kind, told, given, is_doubtful: false, meaning }
+    }
+
+    /// What was told of it, or else what it began with.
+    fn into_told(self) -> (Kind, String) {
+        let Self { kind, told, given, .. } = self;
+        (kind, if told.is_empty() { given } else { told })
+    }
+
+    /// What was told of its text or its arguments, and the arguments that it began with.
+    pub(super) fn into_parts(self) -> [String; 2] {
+        [self.told, self.given]
+    }
+
     /// The id by which a call was told of.
     pub(super) fn call_id(&self) -> Option<&str> {
         match &self.kind {
@@ -327,6 +344,12 @@ pub(super) fn meaning(arguments: &str) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     Some(hasher.finish())
+}
+
+/// Whether both arguments mean something, and the same.
+pub(super) fn means_the_same(one: &str, other: &str) -> bool {
+    let meaning_of_one = meaning(one);
+    meaning_of_one.is_some() && meaning_of_one == meaning(other)
 }
 
 impl Kind {

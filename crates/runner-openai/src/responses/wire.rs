@@ -12,7 +12,7 @@ use super::MAX_OUTPUT_ITEMS;
 use crate::wire::{Text, count, lenient};
 
 /// The types of event that are read. Others are skipped, whatever their fields hold.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 16] = [
     "error",
     "response.completed",
     "response.incomplete",
@@ -21,7 +21,9 @@ const KNOWN: [&str; 14] = [
     "response.output_item.added",
     "response.output_item.done",
     "response.output_text.delta",
+    "response.output_text.done",
     "response.refusal.delta",
+    "response.refusal.done",
     "response.function_call_arguments.delta",
     "response.function_call_arguments.done",
     "response.reasoning_summary_part.added",
@@ -42,6 +44,12 @@ pub(super) struct Event<'a> {
     /// Of `response.function_call_arguments.done`.
     #[serde(borrow)]
     pub(super) arguments: Option<Text<'a>>,
+    /// Of `response.output_text.done`.
+    #[serde(borrow)]
+    pub(super) text: Option<Text<'a>>,
+    /// Of `response.refusal.done`.
+    #[serde(borrow)]
+    pub(super) refusal: Option<Text<'a>>,
     #[serde(default, deserialize_with = "place")]
     pub(super) output_index: Option<i64>,
     #[serde(borrow)]
@@ -112,6 +120,8 @@ pub(super) struct Added<'a> {
     call_id: Option<Text<'a>>,
     #[serde(borrow)]
     name: Option<Text<'a>>,
+    #[serde(borrow)]
+    arguments: Option<Text<'a>>,
 }
 
 impl Added<'_> {
@@ -121,7 +131,16 @@ impl Added<'_> {
 
     /// How many bytes of it are going to be kept.
     pub(super) fn weight(&self) -> usize {
-        [&self.id, &self.call_id, &self.name].into_iter().flatten().map(|text| text.0.len()).sum()
+        [&self.id, &self.call_id, &self.name, &self.arguments]
+            .into_iter()
+            .flatten()
+            .map(|text| text.0.len())
+            .sum()
+    }
+
+    /// Its arguments, where they came with it. Most servers send them behind.
+    pub(super) fn arguments(&self) -> &str {
+        Text::non_empty(self.arguments.as_ref()).unwrap_or_default()
     }
 
     pub(super) fn is_message(&self) -> bool {

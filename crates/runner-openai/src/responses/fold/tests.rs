@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod again;
 mod endings;
 mod fields;
 mod items;

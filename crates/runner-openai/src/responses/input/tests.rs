@@ -128,6 +128,11 @@ fn a_call_that_could_not_come_back_as_it_came_is_mended_and_keeps_the_rest() {
     assert_eq!(answered("a", "", raw("a", Value::Null))["arguments"], "{}");
     assert_eq!(answered("a", r#"{"x":1}"#, raw("a", json!({"x": 1})))["arguments"], r#"{"x":1}"#);
     assert_eq!(answered(&id, "{}", raw(&id, json!("{}")))["call_id"].as_str().unwrap().len(), 37);
+    for (name, mended) in [("functions.add", "functions_add"), ("", "unknown")] {
+        let called = json!({"type": "function_call", "call_id": "a", "name": name, "arguments": "{}"});
+        let items = [with_raw(call("a", name, "{}"), ORIGIN, called), output("a", "There is no such tool.")];
+        assert_eq!(input_of(&items, OPTIONS)[0]["name"], mended);
+    }
     // The neutral form is held to the same.
     let foreign = input_of(&[call(&id, "add", "[1]"), output(&id, "1")], OPTIONS);
     assert_eq!(foreign[0]["arguments"], r#"{"INVALID_JSON":"[1]"}"#);
