@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse, StopReason};
+use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse};
 use agentexec_agent_core::transcript::{AssistantItem, Item, Raw};
 use agentexec_runner_core::Usage;
 use agentexec_runner_http::{Fold, FoldError, Progress, ResponseBudget};
 use serde_json::json;
 
 use super::calls::Calls;
+use super::ends::{Reason, stop_reason};
 use super::reasoning::Reasoning;
 use super::wire::{self, CallPiece, Choice, Chunk, Message};
 use crate::wire::{Text, lenient};
@@ -50,7 +51,8 @@ pub struct ChatFold {
     calls: Calls,
     /// The deprecated `function_call`, held back until it is sure that it does not only repeat a call of `tool_calls`.
     legacy_calls: Calls,
-    finish_reason: Option<String>,
+    /// Of several the worst.
+    finish_reason: Option<Reason>,
     /// Whether the reason came with a piece of the answer: some servers say it with each.
     is_provisional: bool,
     done: bool,
@@ -123,7 +125,7 @@ impl ChatFold {
             self.calls = self.legacy_calls;
         }
         let calls = self.calls.finish(&self.origin, events);
-        let stop = stop_reason(self.finish_reason.as_deref(), &self.refusal, !calls.is_empty())?;
+        let stop = stop_reason(self.finish_reason, &self.refusal, !calls.is_empty())?;
 
         let mut items: Vec<Item> = Vec::with_capacity(calls.len() + 2);
         items.extend(self.reasoning.into_item(&self.origin).map(Item::Reasoning));
@@ -155,7 +157,11 @@ impl ChatFold {
         }
         self.is_provisional |= weight > 0;
         if let Some(reason) = Text::non_empty(choice.finish_reason.as_ref()) {
-            self.finish_reason = Some(reason.to_owned());
+            let reason = Reason::read(reason);
+            self.finish_reason = Some(match self.finish_reason.take() {
+                Some(before) => before.or_worse(reason),
+                None => reason,
+            });
             self.is_provisional = weight > 0;
         }
         Ok(())
@@ -251,32 +257,6 @@ impl Fold for ChatFold {
     fn finish(self, events: &mut Vec<ModelEvent>) -> Result<ModelResponse, ModelError> {
         self.finish(events)
     }
-}
-
-/// Why the model stopped. Servers say `stop` or nothing where the model asks for tools, so the calls themselves
-/// decide, unless the reason says that they may be cut off.
-fn stop_reason(reason: Option<&str>, refusal: &str, has_calls: bool) -> Result<StopReason, ModelError> {
-    let failed = |kind, what: &str| Err(ModelError::new(kind, what));
-    Ok(match reason {
-        _ if !refusal.is_empty() => StopReason::Refusal(refusal.to_owned()),
-        Some("length") => StopReason::MaxTokens,
-        // Mistral: the context window is full.
-        Some("model_length") => StopReason::ContextWindow,
-        // Gemini appends its own reason.
-        Some(reason) if reason.starts_with("content_filter") => StopReason::ContentFilter,
-        // OpenRouter and Mistral.
-        Some("error") => return failed(ModelErrorKind::Server, "the server failed while the model answered"),
-        // DeepSeek.
-        Some("insufficient_system_resource") => {
-            return failed(
-                ModelErrorKind::Overloaded,
-                "the server ran out of resources while the model answered",
-            );
-        }
-        _ if has_calls => StopReason::ToolCalls,
-        None | Some("stop" | "tool_calls" | "function_call") => StopReason::EndTurn,
-        Some(other) => StopReason::Other(other.to_owned()),
-    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! - tool calls without `index`, all with index 0, without `id`, with id and name in each piece, with another id in
 //!   each piece, in one piece, with arguments that are an object, or as the deprecated `function_call`;
 //! - a `message` that repeats the deltas beside it, and a choice whose `index` counts up;
-//! - `finish_reason` `stop` or null beside tool calls: the calls themselves decide;
+//! - `finish_reason` `stop` or null beside tool calls: the calls themselves decide; and reasons of other providers;
 //! - null or missing `role`, `content`, `choices` and `usage`, and fields that nobody knows;
 //! - reasoning in `reasoning_content`, `reasoning`, `reasoning_details` or `thinking_blocks`;
 //! - thought signatures beside a tool call (`extra_content`), which go back with it;
@@ -23,6 +23,7 @@
 
 mod calls;
 mod encode;
+mod ends;
 mod fold;
 mod messages;
 mod parts;

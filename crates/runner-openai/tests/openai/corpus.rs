@@ -208,8 +208,9 @@ corpus! { chat, ChatStreamed, ChatWhole:
     a_name_repeated_behind_the_whole
     a_refusal
     a_whole_call_in_one_piece
-    an_error_that_is_flat_with_a_code_that_is_a_number
+    aborted_by_the_server
     an_error_beside_a_choice
+    an_error_that_is_flat_with_a_code_that_is_a_number
     an_id_that_changes
     arguments_as_an_object
     as_openai_says_it

@@ -1,9 +1,11 @@
+use agentexec_agent_core::model::StopReason;
 use agentexec_agent_core::transcript::ToolCall;
 use serde_json::Value;
 
 use super::*;
 
 mod calls;
+mod ends;
 
 const ORIGIN: &str = "openai-chat@test";
 const DONE: &str = "[DONE]";
@@ -166,43 +168,6 @@ fn usage_counts_cached_and_reasoning_tokens_under_every_name() {
             usage.reasoning_tokens,
         );
         assert_eq!(found, expected, "{json}");
-    }
-}
-
-#[test]
-fn the_reason_to_stop_is_read() {
-    let call = r#""tool_calls": [{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{\"x"}}]"#;
-    let cases = [
-        (r#""content": "x""#, "\"stop\"", StopReason::EndTurn),
-        (r#""content": "x""#, "null", StopReason::EndTurn),
-        (r#""content": "x""#, "\"tool_calls\"", StopReason::EndTurn),
-        (r#""content": "x""#, "\"length\"", StopReason::MaxTokens),
-        (r#""content": "x""#, "\"model_length\"", StopReason::ContextWindow),
-        (r#""content": "x""#, "\"content_filter\"", StopReason::ContentFilter),
-        (r#""content": "x""#, "\"content_filter: SAFETY\"", StopReason::ContentFilter),
-        (r#""content": "x""#, "\"moon phase\"", StopReason::Other("moon phase".into())),
-        (r#""refusal": "No.""#, "\"stop\"", StopReason::Refusal("No.".into())),
-        (call, "\"stop\"", StopReason::ToolCalls),
-        (call, "null", StopReason::ToolCalls),
-        (call, "\"eos\"", StopReason::ToolCalls),
-        // The arguments may be cut off: it must not look like a call to run.
-        (call, "\"length\"", StopReason::MaxTokens),
-        (call, "\"content_filter\"", StopReason::ContentFilter),
-    ];
-    for (delta, reason, expected) in cases {
-        let chunk = format!(r#"{{"choices": [{{"delta": {{{delta}}}, "finish_reason": {reason}}}]}}"#);
-        assert_eq!(fold(&[&chunk, DONE]).unwrap().1.stop, expected, "{delta} {reason}");
-    }
-}
-
-#[test]
-fn a_server_that_failed_half_way_is_an_error() {
-    for (reason, kind) in
-        [("error", ModelErrorKind::Server), ("insufficient_system_resource", ModelErrorKind::Overloaded)]
-    {
-        let chunk =
-            format!(r#"{{"choices": [{{"delta": {{"content": "x"}}, "finish_reason": "{reason}"}}]}}"#);
-        assert_eq!(fold(&[&chunk, DONE]).unwrap_err().kind(), kind);
     }
 }
 
