@@ -11,9 +11,10 @@ use serde_json::json;
 
 use super::calls::Calls;
 use super::ends::{Reason, stop_reason};
+use super::few::Few;
 use super::reasoning::Reasoning;
-use super::wire::{self, CallPiece, Choice, Chunk, Message};
-use crate::wire::{Text, lenient};
+use super::wire::{CallPiece, Choice, Chunk, Message, usage};
+use crate::wire::Text;
 
 /// Folds the events of one Chat Completions stream into [`ModelEvent`]s and, at the end, a [`ModelResponse`].
 ///
@@ -142,8 +143,33 @@ impl ChatFold {
         Ok(response)
     }
 
+    /// Takes in a chunk, which came in this `data`.
+    fn chunk(&mut self, chunk: Chunk<'_>, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), FoldError> {
+        if let Some(reported) = chunk.error() {
+            return Err(FoldError::reported(reported.get()));
+        }
+        if chunk.is_flat_error() {
+            return Err(FoldError::reported(data));
+        }
+        if let Some(said) = chunk.usage {
+            self.usage = usage(said);
+        }
+        if self.model.is_none() {
+            self.model = Text::non_empty(chunk.model.as_ref()).map(str::to_owned);
+        }
+        let has_choices = chunk.choices.as_ref().is_some_and(|choices| !choices.is_empty());
+        // The last chunk has no choices: what was said is all.
+        self.is_provisional &= has_choices || chunk.usage.is_none();
+        // One choice was asked for. Some servers count it up from chunk to chunk, so only within one do others differ.
+        let mut first = None;
+        let is_first =
+            |choice: &Choice<'_>| choice.index.is_none_or(|index| *first.get_or_insert(index) == index);
+        let choices = chunk.choices.unwrap_or_default().all()?;
+        choices.into_iter().filter(is_first).try_for_each(|choice| self.choice(choice, events))
+    }
+
     fn choice(&mut self, choice: Choice<'_>, events: &mut Vec<ModelEvent>) -> Result<(), FoldError> {
-        if let Some(reported) = choice.error {
+        if let Some(reported) = choice.error() {
             return Err(FoldError::reported_in(reported.get()));
         }
         self.has_choice = true;
@@ -153,6 +179,7 @@ impl ChatFold {
             self.has_deltas |= weight > 0;
         }
         if let Some(message) = choice.message.filter(|_| !self.has_deltas) {
+            let message = serde_json::from_str(message.get())?;
             weight += self.message(message, events, Calls::push_new)?;
         }
         self.is_provisional |= weight > 0;
@@ -176,7 +203,7 @@ impl ChatFold {
     ) -> Result<usize, FoldError> {
         let weight = message.weight();
         self.budget.spend(weight)?;
-        events.extend(self.reasoning.push(&message).map(ModelEvent::ReasoningDelta));
+        events.extend(self.reasoning.push(&message)?.map(ModelEvent::ReasoningDelta));
         if let Some(Text(text)) = message.content
             && !text.is_empty()
         {
@@ -186,8 +213,8 @@ impl ChatFold {
         if let Some(Text(refusal)) = message.refusal {
             self.refusal.push_str(&refusal);
         }
-        for piece in message.tool_calls.into_iter().flatten() {
-            push_call(&mut self.calls, piece, events)?;
+        for piece in message.tool_calls.unwrap_or_default().all()? {
+            push_call(&mut self.calls, piece.into_function(), events)?;
         }
         if let Some(function) = message.function_call {
             self.legacy_calls.push(function.into(), events)?;
@@ -216,28 +243,12 @@ impl Fold for ChatFold {
             self.done = true;
             return Ok(());
         }
-        let chunk: Chunk<'_> = serde_json::from_str(data)?;
-        if let Some(reported) = chunk.error {
-            return Err(FoldError::reported(reported.get()));
+        if !data.trim_start().starts_with('[') {
+            return self.chunk(serde_json::from_str(data)?, data, events);
         }
-        if chunk.is_flat_error() {
-            return Err(FoldError::reported(data));
-        }
-        if let Some(usage) = chunk.usage {
-            self.usage = lenient::<wire::Usage>(usage).into();
-        }
-        if self.model.is_none() {
-            self.model = Text::non_empty(chunk.model.as_ref()).map(str::to_owned);
-        }
-        let has_choices = chunk.choices.as_ref().is_some_and(|choices| !choices.is_empty());
-        // The last chunk has no choices: what was said is all.
-        self.is_provisional &= has_choices || chunk.usage.is_none();
-        // One choice was asked for. Some servers count it up from chunk to chunk, so only within one do others differ.
-        let mut first = None;
-        let is_first =
-            |choice: &Choice<'_>| choice.index.is_none_or(|index| *first.get_or_insert(index) == index);
-        let mut choices = chunk.choices.into_iter().flatten().filter(is_first);
-        choices.try_for_each(|choice| self.choice(choice, events))
+        // Gemini puts an error into a list.
+        let chunks: Few<Chunk<'_>> = serde_json::from_str(data)?;
+        chunks.all()?.into_iter().try_for_each(|chunk| self.chunk(chunk, data, events))
     }
 
     fn close(&mut self) {

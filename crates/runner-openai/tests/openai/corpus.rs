@@ -202,6 +202,7 @@ macro_rules! corpus {
 }
 
 corpus! { chat, ChatStreamed, ChatWhole:
+    a_call_of_a_custom_tool
     a_choice_that_is_counted_up
     a_first_chunk_without_choices
     a_message_beside_the_deltas
@@ -210,6 +211,7 @@ corpus! { chat, ChatStreamed, ChatWhole:
     a_whole_call_in_one_piece
     aborted_by_the_server
     an_error_beside_a_choice
+    an_error_in_a_list
     an_error_that_is_flat_with_a_code_that_is_a_number
     an_id_that_changes
     arguments_as_an_object

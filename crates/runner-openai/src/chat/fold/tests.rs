@@ -6,6 +6,7 @@ use super::*;
 
 mod calls;
 mod ends;
+mod odd;
 
 const ORIGIN: &str = "openai-chat@test";
 const DONE: &str = "[DONE]";
@@ -72,6 +73,11 @@ fn calls(response: &ModelResponse) -> Vec<ToolCall> {
         _ => None,
     });
     calls.collect()
+}
+
+/// A call without a raw form.
+fn call(id: &str, name: &str, arguments: &str) -> ToolCall {
+    ToolCall { id: id.into(), name: name.into(), arguments: arguments.into(), raw: None }
 }
 
 #[test]
@@ -223,6 +229,11 @@ fn errors_inside_the_stream_are_read_in_every_form() {
         ),
         (r#"{"code": "500", "message": "boom"}"#, ModelErrorKind::Server),
         (r#"{"detail": "boom"}"#, ModelErrorKind::Server),
+        // Gemini.
+        (
+            r#"[{"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}]"#,
+            ModelErrorKind::Overloaded,
+        ),
         (
             r#"{"choices": [{"index": 0, "delta": {}, "finish_reason": "error", "error": {"code": 502, "message": "boom"}}]}"#,
             ModelErrorKind::Server,
