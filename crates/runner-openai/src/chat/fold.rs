@@ -8,13 +8,14 @@ use agentexec_agent_core::transcript::{AssistantItem, Item, Raw};
 use agentexec_runner_core::Usage;
 use agentexec_runner_http::{Fold, FoldError, Progress, ResponseBudget};
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::calls::Calls;
 use super::ends::{Reason, stop_reason};
 use super::few::Few;
 use super::reasoning::Reasoning;
 use super::wire::{CallPiece, Choice, Chunk, Message, usage};
-use crate::wire::Text;
+use crate::wire::{Text, lenient};
 
 /// Folds the events of one Chat Completions stream into [`ModelEvent`]s and, at the end, a [`ModelResponse`].
 ///
@@ -44,8 +45,10 @@ use crate::wire::Text;
 pub struct ChatFold {
     origin: Arc<str>,
     has_choice: bool,
-    /// Whether the answer comes in deltas, so that a message beside them only repeats it.
+    /// Whether the answer comes in deltas, so that a message beside them repeats it.
     has_deltas: bool,
+    /// The newest message beside the deltas. It counts at the end, for what they did not say.
+    beside: Option<Box<RawValue>>,
     text: String,
     refusal: String,
     reasoning: Reasoning,
@@ -70,6 +73,7 @@ impl ChatFold {
             origin: origin.into(),
             has_choice: false,
             has_deltas: false,
+            beside: None,
             text: String::new(),
             refusal: String::new(),
             reasoning: Reasoning::default(),
@@ -102,7 +106,7 @@ impl ChatFold {
         self.done || self.finish_reason.is_some()
     }
 
-    /// The response. Calls that could not be told of before are appended to `events`.
+    /// The response. What could not be told of before is appended to `events`.
     ///
     /// # Errors
     /// - [`StreamCut`](ModelErrorKind::StreamCut): neither a `finish_reason` nor `[DONE]` came.
@@ -122,6 +126,7 @@ impl ChatFold {
                 "the answer holds no choice, so no response",
             ));
         }
+        self.catch_up(events)?;
         if self.calls.is_empty() {
             self.calls = self.legacy_calls;
         }
@@ -178,9 +183,13 @@ impl ChatFold {
             weight = self.message(delta, events, Calls::push)?;
             self.has_deltas |= weight > 0;
         }
-        if let Some(message) = choice.message.filter(|_| !self.has_deltas) {
-            let message = serde_json::from_str(message.get())?;
-            weight += self.message(message, events, Calls::push_new)?;
+        match choice.message {
+            Some(message) if self.has_deltas => self.beside = Some(message.to_owned()),
+            Some(message) => {
+                let message = serde_json::from_str(message.get())?;
+                weight += self.message(message, events, Calls::push_new)?;
+            }
+            None => {}
         }
         self.is_provisional |= weight > 0;
         if let Some(reason) = Text::non_empty(choice.finish_reason.as_ref()) {
@@ -220,6 +229,24 @@ impl ChatFold {
             self.legacy_calls.push(function.into(), events)?;
         }
         Ok(weight)
+    }
+
+    /// Takes what the deltas did not say from the message that stood beside them.
+    fn catch_up(&mut self, events: &mut Vec<ModelEvent>) -> Result<(), FoldError> {
+        let Some(beside) = self.beside.take() else { return Ok(()) };
+        let mut message: Message<'_> = lenient(&beside);
+        let rest = |Text(text): Text<'_>| text.strip_prefix(&*self.text).map(str::to_owned);
+        message.content = message.content.and_then(rest).map(|rest| Text(rest.into()));
+        message.refusal = message.refusal.filter(|_| self.refusal.is_empty());
+        if !self.reasoning.is_empty() {
+            (message.reasoning, message.reasoning_content) = (None, None);
+            (message.reasoning_details, message.thinking_blocks) = (None, None);
+        }
+        if !self.calls.is_empty() || !self.legacy_calls.is_empty() {
+            (message.tool_calls, message.function_call) = (None, None);
+        }
+        self.message(message, events, Calls::push_new)?;
+        Ok(())
     }
 }
 

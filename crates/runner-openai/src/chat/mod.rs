@@ -8,7 +8,7 @@
 //! - tool calls without `index`, all with index 0, without `id`, with id and name in each piece, with another id in
 //!   each piece, in one piece, with arguments that are an object, as those of a `custom` tool, or as the
 //!   deprecated `function_call`;
-//! - a `message` that repeats the deltas beside it, and a choice whose `index` counts up;
+//! - a `message` beside the deltas that repeats them or says what they did not, and a choice whose `index` counts up;
 //! - `finish_reason` `stop` or null beside tool calls: the calls themselves decide; and reasons of other providers;
 //! - null or missing `role`, `content`, `choices` and `usage`, and fields that nobody knows, and fields of an odd type where
 //!   the answer can be read without them;

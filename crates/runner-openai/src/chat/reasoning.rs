@@ -28,6 +28,10 @@ pub(super) struct Reasoning {
 }
 
 impl Reasoning {
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.thinking_blocks.0.is_empty() && self.reasoning_details.0.is_empty()
+    }
+
     /// Takes the reasoning of one message or piece in. Returns what the readable text grew by.
     ///
     /// # Errors

@@ -216,6 +216,7 @@ corpus! { chat, ChatStreamed, ChatWhole:
     an_id_that_changes
     arguments_as_an_object
     as_openai_says_it
+    calls_in_the_last_message_alone
     content_and_role_null
     cut_off_by_the_limit
     finish_reason_null_with_calls

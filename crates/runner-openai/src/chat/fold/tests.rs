@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::*;
 
+mod beside;
 mod calls;
 mod ends;
 mod odd;
