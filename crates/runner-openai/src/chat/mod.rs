@@ -6,11 +6,11 @@
 //! Compatible servers differ from OpenAI and from one another. What is tolerated in an answer:
 //!
 //! - tool calls without `index`, all with index 0, without `id`, with id and name in each piece, with another id in
-//!   each piece, in one piece, with arguments that are an object, as those of a `custom` tool, or as the
+//!   each piece, in one piece, with arguments that are an object, reported twice, as those of a `custom` tool, or as the
 //!   deprecated `function_call`;
 //! - a `message` beside the deltas that repeats them or says what they did not, and a choice whose `index` counts up;
 //! - `finish_reason` `stop` or null beside tool calls: the calls themselves decide; and reasons of other providers;
-//! - null or missing `role`, `content`, `choices` and `usage`, and fields that nobody knows, and fields of an odd type where
+//! - null or missing `role`, `content`, `choices` and `usage`, fields that nobody knows, and fields of an odd type where
 //!   the answer can be read without them;
 //! - reasoning in `reasoning_content`, `reasoning`, `reasoning_details` or `thinking_blocks`;
 //! - thought signatures beside a tool call (`extra_content`), which go back with it;

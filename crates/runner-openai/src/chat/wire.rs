@@ -166,12 +166,19 @@ impl CallPiece<'_> {
 }
 
 impl FunctionPiece<'_> {
+    /// Whether it adds to the arguments. Whitespace adds nothing.
     pub(super) fn has_arguments(&self) -> bool {
         match &self.arguments {
-            Some(Arguments::Piece(text)) => !text.is_empty(),
+            Some(Arguments::Piece(text)) => !text.trim().is_empty(),
             Some(Arguments::Whole(_)) => true,
             None => false,
         }
+    }
+
+    /// Whether its arguments can be the beginning of all.
+    pub(super) fn begins_arguments(&self) -> bool {
+        let begins = |text: &str| text.trim_start().starts_with(['{', '[']);
+        matches!(&self.arguments, Some(Arguments::Piece(text)) if begins(text))
     }
 
     fn weight(&self) -> usize {

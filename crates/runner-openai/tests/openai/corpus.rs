@@ -203,6 +203,7 @@ macro_rules! corpus {
 
 corpus! { chat, ChatStreamed, ChatWhole:
     a_call_of_a_custom_tool
+    a_call_reported_twice
     a_choice_that_is_counted_up
     a_first_chunk_without_choices
     a_message_beside_the_deltas

@@ -8,6 +8,7 @@ mod beside;
 mod calls;
 mod ends;
 mod odd;
+mod repeated;
 
 const ORIGIN: &str = "openai-chat@test";
 const DONE: &str = "[DONE]";
