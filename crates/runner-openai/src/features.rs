@@ -3,7 +3,8 @@
 //! Compatible servers know less of the protocols than OpenAI, and each of OpenAI's models less than all of them. A
 //! request whose refusal names a parameter as unknown is sent again without it, once for each parameter, and what was
 //! found out is remembered for the model that was asked, by the client and its clones. The status must be 400 or 422,
-//! and the refusal must name the parameter itself: an error about a value, a schema or anything else stays an error.
+//! and the refusal must name the parameter itself: an error about a value that the caller chose, a schema or anything else
+//! stays an error.
 //!
 //! ```
 //! use agentexec_runner_openai::{Feature, OpenAi};
