@@ -178,7 +178,8 @@ impl Call {
     /// Whether the other, which was not told of, may be this one once more.
     fn may_be(&self, other: &Self) -> bool {
         let has_its_id = self.wire_id.is_some() && self.wire_id == other.wire_id;
-        has_its_id && self.name == other.name && other.id.is_none()
+        let has_its_name = other.name.is_empty() || self.name == other.name;
+        has_its_id && has_its_name && other.id.is_none()
     }
 
     /// Whether the arguments of one are the beginning of those of the other.

@@ -25,6 +25,7 @@ fn a_call_that_is_reported_twice_is_one() {
         r#"{"tool_calls": [{"index": 1, "id": "a", "function": {"name": "add", "arguments": ""}}]}"#,
         r#"{"tool_calls": [{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{\"x\":1}"}}]}"#,
         r#"{"tool_calls": [{"id": "a", "function": {"name": "add", "arguments": "{\"x\":1}"}}]}"#,
+        r#"{"tool_calls": [{"index": 1, "id": "a", "function": {"arguments": "{\"x\":1}"}}]}"#,
     ] {
         assert_eq!(streamed(&[first, rest, again]), [call("a", "add", r#"{"x":1}"#)], "{again}");
     }
