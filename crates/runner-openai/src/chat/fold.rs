@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use super::calls::Calls;
 use super::ends::{Reason, stop_reason};
-use super::few::Few;
 use super::reasoning::Reasoning;
+use super::shapes::Few;
 use super::wire::{CallPiece, Choice, Chunk, Message, usage};
 use crate::wire::{Text, lenient};
 

@@ -26,11 +26,11 @@
 mod calls;
 mod encode;
 mod ends;
-mod few;
 mod fold;
 mod messages;
 mod parts;
 mod reasoning;
+mod shapes;
 mod wire;
 
 use std::sync::Arc;

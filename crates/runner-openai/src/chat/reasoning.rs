@@ -14,7 +14,7 @@ use agentexec_agent_core::transcript::{Raw, ReasoningItem};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::few::Few;
+use super::shapes::Few;
 use super::wire::Message;
 use crate::wire::{Text, lenient};
 

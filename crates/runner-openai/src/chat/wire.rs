@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::few::Few;
+use super::shapes::{Few, object};
 use crate::wire::{Text, count, lenient};
 
 /// One event of the stream (`chat.completion.chunk`) or the whole answer (`chat.completion`).
@@ -52,7 +52,7 @@ impl<'a> Chunk<'a> {
 pub(super) struct Choice<'a> {
     #[serde(default, deserialize_with = "place")]
     pub(super) index: Option<i64>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub(super) delta: Option<Message<'a>>,
     /// The [`Message`] in place of `delta` when the answer comes in one piece. Some servers send it beside: what came
     /// so far.
@@ -112,7 +112,7 @@ pub(super) struct Message<'a> {
     pub(super) reasoning_details: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) tool_calls: Option<Few<CallPiece<'a>>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub(super) function_call: Option<FunctionPiece<'a>>,
 }
 
@@ -138,7 +138,7 @@ pub(super) struct CallPiece<'a> {
     pub(super) id: Option<Text<'a>>,
     #[serde(rename = "type", borrow)]
     _kind: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub(super) function: Option<FunctionPiece<'a>>,
     /// In place of `function` when the model calls a tool that takes text.
     #[serde(borrow)]

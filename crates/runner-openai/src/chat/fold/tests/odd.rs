@@ -15,6 +15,11 @@ fn a_chunk_is_not_lost_for_a_field_of_an_odd_type() {
             "choices": [{"delta": {"role": 1, "content": "Hi", "refusal": false, "reasoning": {}, "thinking_blocks": "",
             "reasoning_details": 7}, "finish_reason": false, "logprobs": "none"}]}"#,
         r#"{"choices": [{"delta": {"content": "Hi", "tool_calls": ""}}]}"#,
+        r#"{"choices": [{"delta": {"content": "Hi", "function_call": ""}}]}"#,
+        r#"{"choices": [{"delta": {"content": "Hi", "function_call": [], "tool_calls": {}}}]}"#,
+        r#"{"choices": [{"delta": {"content": "Hi", "tool_calls": [{"index": 0, "function": []}]}}]}"#,
+        r#"{"choices": [{"delta": [], "message": {"content": "Hi"}}]}"#,
+        r#"{"choices": [{"delta": "", "message": {"content": "Hi"}}]}"#,
     ] {
         let (_, response) = fold(&[chunk, DONE]).unwrap();
         assert_eq!(response.items, [Item::assistant("Hi")], "{chunk}");

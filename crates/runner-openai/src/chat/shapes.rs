@@ -1,4 +1,5 @@
-//! Lists with an end: one event of a few megabytes can hold millions of empty entries.
+//! Lists and objects, as servers write them. A list has an end: one event of a few megabytes can hold millions of empty
+//! entries.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -86,5 +87,44 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for FewVisitor<T> {
 
     fn visit_bool<E: de::Error>(self, on: bool) -> Result<Self::Value, E> {
         if on { Err(E::invalid_type(Unexpected::Bool(on), &self)) } else { Ok(Few::default()) }
+    }
+}
+
+/// An object. Nothing else may stand in its place but what says nothing: some servers write an empty object as an empty
+/// list or text.
+pub(super) fn object<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    from.deserialize_any(ObjectVisitor(PhantomData))
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(object)).map(Some)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        match list.next_element::<IgnoredAny>()? {
+            Some(_) => Err(de::Error::invalid_type(Unexpected::Seq, &self)),
+            None => Ok(None),
+        }
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        if text.is_empty() { Ok(None) } else { Err(E::invalid_type(Unexpected::Str(text), &self)) }
     }
 }
