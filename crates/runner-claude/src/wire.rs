@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use agentexec_runner_http::count;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -188,13 +189,6 @@ fn counts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Box<Counts>>, D::
 
 fn lenient_count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     Ok(count(&Value::deserialize(from)?))
-}
-
-/// A count, also as a number with a fraction or as text.
-fn count(said: &Value) -> Option<u64> {
-    let number = || said.as_f64().or_else(|| said.as_str()?.trim().parse().ok());
-    // The cast ends at the bounds.
-    said.as_u64().or_else(|| number().filter(|count| count.is_finite()).map(|count| count as u64))
 }
 
 impl<'a> Event<'a> {

@@ -48,6 +48,7 @@ mod body;
 mod budget;
 mod builder;
 mod config;
+mod counts;
 mod error;
 mod events;
 mod failure;
@@ -76,6 +77,7 @@ pub use self::config::{
     DEFAULT_BETWEEN_BYTES_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_FIRST_BYTE_TIMEOUT, Limits, MAX_BODY,
     MAX_ERROR_BODY, MAX_EVENTS, MAX_STREAM, Timeouts,
 };
+pub use self::counts::count;
 pub use self::error::error_from_text;
 pub use self::events::{EventStream, Heard, StreamEvent};
 pub use self::features::{Adaptation, Features, MAX_REMEMBERED_MODELS, OptionalFeature};

@@ -14,7 +14,8 @@ pub enum Feature {
     StreamUsage,
     /// `max_completion_tokens`. Without it the limit is sent in the older `max_tokens`.
     MaxCompletionTokens,
-    /// `max_tokens`, which is sent only without [`MaxCompletionTokens`](Self::MaxCompletionTokens).
+    /// `max_tokens`, which is sent only without [`MaxCompletionTokens`](Self::MaxCompletionTokens). Without both no limit
+    /// is sent, and the server's own holds.
     MaxTokens,
     /// `strict` at tools and at the schema of the answer. Without it the provider does not hold the model to them.
     Strict,

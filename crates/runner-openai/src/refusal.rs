@@ -3,7 +3,9 @@
 //! A real error must never be hidden behind a second, poorer request. So all of this must hold: the status is 400 or
 //! 422 (or the body of a 200 says so); the parameter is one that was sent; the refusal names it, in `param`, as the
 //! place of a complaint, or in its text; and it says that it is not known or not supported, by its code or in words
-//! of the same sentence. What is wrong with a value or with a schema is no such refusal.
+//! of the same sentence. What a sentence lists as known does not count. What is wrong with a value or with a schema is
+//! no such refusal, but for two values that are always the same: the type of the format, where the server lists others,
+//! and what `include` asks for.
 //!
 //! Servers write it in many ways. Those that these rules were made from are the cases of the tests.
 
@@ -11,7 +13,10 @@ use agentexec_agent_core::model::{ModelError, ModelErrorKind};
 use agentexec_runner_http::LeaveOut;
 use serde_json::Value;
 
+use self::text::{Word, sentences, words};
 use crate::features::{Feature, Features};
+
+mod text;
 
 /// What the refusal asks to leave out, of what was sent.
 pub(crate) fn leave_out(error: &ModelError, sent: Features) -> Option<LeaveOut<Feature>> {
@@ -61,7 +66,7 @@ struct Refusal<'e> {
     code: &'e str,
     /// The parameter that it is about, in a field of its own.
     param: Option<String>,
-    /// Its text, in lower case.
+    /// All its sentences, in lower case.
     said: String,
 }
 
@@ -73,21 +78,54 @@ impl<'e> Refusal<'e> {
         Self {
             code: error.code().unwrap_or_default(),
             param: param.map(str::to_lowercase),
-            said: error.message().to_lowercase(),
+            said: text::text(error, body.as_ref()),
         }
     }
 
     fn refuses(&self, feature: Feature) -> bool {
-        let is_form = matches!(feature, Feature::JsonSchema | Feature::JsonObject);
-        if self.is_about_a_schema() || (self.is_about_a_value() && !is_form) {
+        if self.is_about_a_schema() {
             return false;
         }
+        match feature {
+            Feature::JsonSchema => self.lists_other_forms("json_schema") || self.names(feature),
+            Feature::JsonObject => self.lists_other_forms("json_object") || self.names(feature),
+            Feature::EncryptedReasoning if self.is_about_the_included() => true,
+            _ => !self.is_about_a_value() && self.names(feature),
+        }
+    }
+
+    /// Whether it names the feature as one that is not known.
+    fn names(&self, feature: Feature) -> bool {
+        let is_named = |said: &str| names(before_what_is_known(said), feature);
         match &self.param {
-            Some(param) => {
-                (is_name(param, feature) || is_group(param, feature))
-                    && (UNKNOWN_CODES.contains(&self.code) || sentences(&self.said).any(says_unknown))
-            }
-            None => sentences(&self.said).any(|said| says_unknown(said) && names(said, feature)),
+            Some(param) if !is_name(param, feature) && !is_group(param, feature) => false,
+            Some(_) if UNKNOWN_CODES.contains(&self.code) => true,
+            Some(_) => sentences(&self.said).any(|said| says_unknown(said) || is_named(said)),
+            None => sentences(&self.said).any(is_named),
+        }
+    }
+
+    /// Whether it is about the type of the format and lists those that there are, without this.
+    fn lists_other_forms(&self, form: &str) -> bool {
+        let is_param = self.param.as_deref().is_some_and(is_type_of_format);
+        sentences(&self.said).any(|said| {
+            (is_param || words(said).any(|found| is_type_of_format(found.word)))
+                && listed(said).is_some_and(|list| {
+                    let has = |form| words(list).any(|found| found.word == form);
+                    has("text") && !has(form)
+                })
+        })
+    }
+
+    /// Whether it is about what `include` asks for, which is never anything else.
+    fn is_about_the_included(&self) -> bool {
+        let is_place = |path: &str| matches!(without_body(path), "include[0]" | "include.0");
+        match &self.param {
+            Some(param) => is_place(param) && self.is_about_a_value(),
+            None => sentences(&self.said).any(|said| {
+                let is_value = said.contains("input should be") || said.contains("unexpected value");
+                is_value && words(said).any(|found| is_place(found.word))
+            }),
         }
     }
 
@@ -106,7 +144,7 @@ const SCHEMA_CODES: [&str; 2] = ["invalid_json_schema", "invalid_function_parame
 const VALUE_CODES: [&str; 2] = ["unsupported_value", "invalid_value"];
 
 /// Words for "there is no such parameter here".
-const UNKNOWN: [&str; 20] = [
+const UNKNOWN: [&str; 28] = [
     "not supported",
     "not support",
     "is unsupported",
@@ -127,53 +165,93 @@ const UNKNOWN: [&str; 20] = [
     "extra inputs are not permitted",
     "extra fields not permitted",
     "extraneous key",
+    "extra parameters",
+    "extra_forbidden",
+    "unexpected field",
+    "should not exist",
+    "is enabled only for api version",
+    "unknown variant `json_schema`",
+    "unknown variant `json_object`",
+    "please remove the reasoning_content",
 ];
 
 fn says_unknown(said: &str) -> bool {
     UNKNOWN.iter().any(|words| said.contains(words))
 }
 
-/// A refusal may be quoted in another, so only what a sentence says belongs together.
-fn sentences(said: &str) -> impl Iterator<Item = &str> {
-    said.split(". ")
+/// Words before a list of what there is.
+const KNOWN: [&str; 8] = [
+    ", expected ",
+    "did you mean",
+    " supported parameters",
+    " allowed parameters",
+    " valid parameters",
+    " supported fields",
+    " allowed fields",
+    " valid fields",
+];
+
+/// A sentence as far as it does not list what there is.
+fn before_what_is_known(said: &str) -> &str {
+    let end = KNOWN.iter().filter_map(|words| said.find(words)).min();
+    end.and_then(|end| said.get(..end)).unwrap_or(said)
 }
 
-/// Whether a sentence names a feature.
+/// Words before a list of the values that there are.
+const VALUES: [&str; 6] = [
+    "input should be ",
+    "must be ",
+    "expected one of ",
+    ", expected ",
+    "permitted: ",
+    "supported values are: ",
+];
+
+/// The values that a sentence lists, without the one that it was given.
+fn listed(said: &str) -> Option<&str> {
+    let list = VALUES.iter().find_map(|words| Some(said.split_once(words)?.1))?;
+    let end = ["got", "input"].iter().filter_map(|words| list.find(words)).min();
+    list.get(..end.unwrap_or(list.len()))
+}
+
+/// Whether a sentence says of a feature, by one of its names, that it is not known.
 fn names(said: &str, feature: Feature) -> bool {
+    let is_unknown = says_unknown(said);
     if feature == Feature::EncryptedReasoning && said.contains("encrypted content is not supported") {
         return true;
     }
-    words(said).any(|(before, word)| {
-        let is_quoted = before.ends_with(['\'', '"', '`', '[']);
-        let is_introduced = || INTRODUCTIONS.iter().any(|words| before.ends_with(words));
-        (is_quoted || !ORDINARY.contains(&word) || is_introduced()) && is_name(word, feature)
+    words(said).any(|found| {
+        is_name(found.word, feature) && is_marked(found) && (is_unknown || found.is_not_allowed())
     })
+}
+
+/// Whether a word is marked as a name, or can be nothing else.
+fn is_marked(found: Word<'_>) -> bool {
+    let is_introduced = || INTRODUCTIONS.iter().any(|words| found.before.ends_with(words));
+    !ORDINARY.contains(&found.word) || found.is_quoted() || is_introduced()
 }
 
 /// Names that are words of the language too: only where they are marked as names do they count as such.
 const ORDINARY: [&str; 4] = ["strict", "store", "include", "reasoning"];
 
-const INTRODUCTIONS: [&str; 4] = ["supplied: ", "parameter: ", "argument: ", "field: "];
+const INTRODUCTIONS: [&str; 5] = ["supplied: ", "parameter: ", "argument: ", "field: ", "property "];
 
-/// The words of a text that may be names or paths, each with what stands before it.
-fn words(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '[' | ']');
-    let starts = text.char_indices().scan(false, move |inside, (at, c)| {
-        let begins = is_part(c) && c != '[' && !*inside;
-        *inside = is_part(c) && (*inside || begins);
-        Some(begins.then_some(at))
-    });
-    starts.flatten().map(move |at| {
-        let (before, rest) = text.split_at(at);
-        let word = rest.split(|c| !is_part(c)).next().unwrap_or_default();
-        let word = word.trim_end_matches('.');
-        (before, if word.contains('[') { word } else { word.trim_end_matches(']') })
-    })
+/// A path without what FastAPI puts before it.
+fn without_body(path: &str) -> &str {
+    path.strip_prefix("body.").unwrap_or(path)
 }
+
+/// Whether a path is that of the type of the format.
+fn is_type_of_format(path: &str) -> bool {
+    TYPES_OF_FORMAT.contains(&without_body(path))
+}
+
+const TYPES_OF_FORMAT: [&str; 4] =
+    ["response_format", "response_format.type", "text.format", "text.format.type"];
 
 /// Whether a path in lower case is one under which the feature is sent.
 fn is_name(path: &str, feature: Feature) -> bool {
-    let path = path.strip_prefix("body.").unwrap_or(path);
+    let path = without_body(path);
     let names: &[&str] = match feature {
         Feature::StreamUsage => &["stream_options", "stream_options.include_usage", "include_usage"],
         Feature::MaxCompletionTokens => &["max_completion_tokens"],
@@ -183,12 +261,8 @@ fn is_name(path: &str, feature: Feature) -> bool {
         Feature::ReasoningEffort => &["reasoning_effort", "reasoningeffort", "reasoning.effort"],
         Feature::ReasoningSummary => &["reasoning.summary"],
         Feature::EchoedReasoning => return is_reasoning_of_a_message(path),
-        Feature::JsonSchema => {
-            &["response_format", "response_format.type", "text.format", "text.format.type", "json_schema"]
-        }
-        Feature::JsonObject => {
-            &["response_format", "response_format.type", "text.format", "text.format.type", "json_object"]
-        }
+        Feature::JsonSchema => return path == "json_schema" || is_type_of_format(path),
+        Feature::JsonObject => return path == "json_object" || is_type_of_format(path),
         Feature::EncryptedReasoning => {
             &["include", "include[0]", "include.0", "reasoning.encrypted_content", "encrypted_content"]
         }

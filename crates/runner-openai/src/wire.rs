@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// Text in any of its forms: a string (borrowed from the input when it has no escapes), a number where a
@@ -87,14 +86,6 @@ impl<'de> Visitor<'de> for TextVisitor {
 /// Reads a part whose loss is no reason to lose the response (token counts): what cannot be read is a default.
 pub(crate) fn lenient<'a, T: Deserialize<'a> + Default>(json: &'a RawValue) -> T {
     serde_json::from_str(json.get()).unwrap_or_default()
-}
-
-/// A count, also as a number with a fraction or as text. What is none is not said.
-pub(crate) fn count(said: &Value) -> Option<u64> {
-    let number = || said.as_f64().or_else(|| said.as_str()?.trim().parse().ok());
-    // The cast ends at the bounds.
-    let whole = || number().filter(|count| count.is_finite() && *count >= 0.0).map(|count| count as u64);
-    said.as_u64().or_else(whole)
 }
 
 #[cfg(test)]

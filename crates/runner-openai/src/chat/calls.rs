@@ -4,6 +4,9 @@
 //! either or both, give every call the index 0, repeat id and name in each piece, make up an id for each piece,
 //! or send calls whole. So a piece goes to the newest call of its id, else to the newest call that it does not
 //! contradict ([`Call::takes`]), and to a new call when there is none.
+//!
+//! Some servers report a call twice: in pieces, and whole once more under the same id. A call that has the id and the
+//! name of an earlier one is held back until the end, when its arguments tell whether it is one of its own.
 
 use std::mem;
 
@@ -64,10 +67,29 @@ impl Calls {
     /// The calls in the order in which they began.
     pub(super) fn finish(mut self, origin: &str, events: &mut Vec<ModelEvent>) -> Vec<ToolCall> {
         self.calls.retain(|call| !call.is_stray());
+        self.join_repetitions(events);
         for place in 0..self.calls.len() {
             self.announce(place, events);
         }
         self.calls.into_iter().map(|call| call.into_item(origin)).collect()
+    }
+
+    /// Makes one of the calls that were reported twice.
+    fn join_repetitions(&mut self, events: &mut Vec<ModelEvent>) {
+        let mut calls: Vec<Call> = Vec::with_capacity(self.calls.len());
+        for call in mem::take(&mut self.calls) {
+            let alike = |first: &Call| first.may_be(&call);
+            let as_text = calls.iter().position(|first| alike(first) && first.goes_on_in(&call));
+            // JSON is read for one comparison alone, however many calls share an id.
+            let newest = calls.iter().rposition(alike);
+            let as_json =
+                || newest.filter(|place| calls.get(*place).is_some_and(|first| first.equals(&call)));
+            match as_text.or_else(as_json).and_then(|place| calls.get_mut(place)) {
+                Some(first) => events.extend(first.join(call)),
+                None => calls.push(call),
+            }
+        }
+        self.calls = calls;
     }
 
     /// Where the call stands that the piece belongs to.
@@ -78,8 +100,11 @@ impl Calls {
             Some(index) => call.index.is_none_or(|own| own == index),
             None => place == last || call.has_id(id),
         };
-        let mut calls = self.calls.iter().enumerate();
-        if let Some(own) = calls.rposition(|(place, call)| call.has_id(id) && is_possible(place, call)) {
+        let mut calls = self.calls.iter_mut().enumerate();
+        let is_own = |(place, call): (usize, &mut Call)| {
+            call.has_id(id) && is_possible(place, call) && !call.is_behind(piece)
+        };
+        if let Some(own) = calls.rposition(is_own) {
             return Some(own);
         }
         let mut is_newest = true;
@@ -101,10 +126,18 @@ impl Calls {
             (Some(call_id), Some(delta)) => {
                 events.push(ModelEvent::ToolCallDelta { call_id: call_id.clone(), delta });
             }
-            (None, _) if !call.name.is_empty() && !self.is_held => self.announce(place, events),
+            (None, _) if !call.name.is_empty() && !self.is_held => self.announce_new(place, events),
             _ => {}
         }
         Ok(())
+    }
+
+    /// Tells of the call, unless it may be an earlier one that is reported again.
+    fn announce_new(&mut self, place: usize, events: &mut Vec<ModelEvent>) {
+        let calls = self.calls.get(..=place).and_then(<[Call]>::split_last);
+        if !calls.is_some_and(|(call, earlier)| earlier.iter().any(|first| first.may_be(call))) {
+            self.announce(place, events);
+        }
     }
 
     /// Gives the call the id that it keeps, and tells of it. A call that is known already is left alone.
@@ -139,7 +172,44 @@ struct Call {
 impl Call {
     /// Whether nothing came of it: neither name nor arguments. A nameless call must be answered all the same.
     fn is_stray(&self) -> bool {
-        self.name.is_empty() && self.arguments.is_empty()
+        self.name.is_empty() && self.arguments.trim().is_empty()
+    }
+
+    /// Whether the other, which was not told of, may be this one once more.
+    fn may_be(&self, other: &Self) -> bool {
+        let has_its_id = self.wire_id.is_some() && self.wire_id == other.wire_id;
+        let has_its_name = other.name.is_empty() || self.name == other.name;
+        has_its_id && has_its_name && other.id.is_none()
+    }
+
+    /// Whether the arguments of one are the beginning of those of the other.
+    fn goes_on_in(&self, other: &Self) -> bool {
+        self.arguments.starts_with(&other.arguments) || other.arguments.starts_with(&self.arguments)
+    }
+
+    /// Whether the arguments are the same in other words.
+    fn equals(&self, other: &Self) -> bool {
+        let read = |call: &Self| serde_json::from_str::<Value>(&call.arguments).ok();
+        read(self).is_some_and(|arguments| Some(arguments) == read(other))
+    }
+
+    /// Takes in what a repetition has and this had not.
+    fn join(&mut self, again: Self) -> Option<ModelEvent> {
+        for (key, value) in again.extra {
+            self.extra.entry(key).or_insert(value);
+        }
+        let rest = again.arguments.strip_prefix(&self.arguments).filter(|rest| !rest.is_empty())?;
+        self.arguments.push_str(rest);
+        let call_id = self.id.clone()?;
+        Some(ModelEvent::ToolCallDelta { call_id, delta: rest.to_owned() })
+    }
+
+    /// Whether the piece, which has the id of this call, begins another: this is whole, and it says a name again with
+    /// the beginning of arguments, or another name.
+    fn is_behind(&mut self, piece: &CallPiece<'_>) -> bool {
+        let Some(function) = &piece.function else { return false };
+        let Some(name) = Text::non_empty(function.name.as_ref()) else { return false };
+        (name != self.name || function.begins_arguments()) && self.progress.is_whole(&self.arguments)
     }
 
     fn has_id(&self, id: Option<&str>) -> bool {

@@ -119,7 +119,7 @@ impl<'a> Body<'a> {
         let (settings, without) = (request.settings, options.without);
         let has_tools = !request.tools.is_empty();
         let is_strict = options.strict_tools && !without.has(Feature::Strict);
-        let is_older = without.has(Feature::MaxCompletionTokens) && !without.has(Feature::MaxTokens);
+        let is_older = without.has(Feature::MaxCompletionTokens);
         let tells_usage = options.streaming && !without.has(Feature::StreamUsage);
         let parallel = settings.parallel_tool_calls;
         let form = Form::of(request.output, without);
@@ -129,7 +129,7 @@ impl<'a> Body<'a> {
             stream: options.streaming,
             stream_options: tells_usage.then_some(StreamOptions { include_usage: true }),
             max_completion_tokens: settings.max_output_tokens.filter(|_| !is_older),
-            max_tokens: settings.max_output_tokens.filter(|_| is_older),
+            max_tokens: settings.max_output_tokens.filter(|_| is_older && !without.has(Feature::MaxTokens)),
             temperature: settings.temperature,
             top_p: settings.top_p,
             reasoning_effort: settings

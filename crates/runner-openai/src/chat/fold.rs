@@ -3,15 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse, StopReason};
+use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse};
 use agentexec_agent_core::transcript::{AssistantItem, Item, Raw};
 use agentexec_runner_core::Usage;
 use agentexec_runner_http::{Fold, FoldError, Progress, ResponseBudget};
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::calls::Calls;
+use super::ends::{Reason, stop_reason};
 use super::reasoning::Reasoning;
-use super::wire::{self, CallPiece, Choice, Chunk, Message};
+use super::shapes::Few;
+use super::wire::{CallPiece, Choice, Chunk, Message, usage};
 use crate::wire::{Text, lenient};
 
 /// Folds the events of one Chat Completions stream into [`ModelEvent`]s and, at the end, a [`ModelResponse`].
@@ -42,15 +45,18 @@ use crate::wire::{Text, lenient};
 pub struct ChatFold {
     origin: Arc<str>,
     has_choice: bool,
-    /// Whether the answer comes in deltas, so that a message beside them only repeats it.
+    /// Whether the answer comes in deltas, so that a message beside them repeats it.
     has_deltas: bool,
+    /// The newest message beside the deltas. It counts at the end, for what they did not say.
+    beside: Option<Box<RawValue>>,
     text: String,
     refusal: String,
     reasoning: Reasoning,
     calls: Calls,
     /// The deprecated `function_call`, held back until it is sure that it does not only repeat a call of `tool_calls`.
     legacy_calls: Calls,
-    finish_reason: Option<String>,
+    /// Of several the worst.
+    finish_reason: Option<Reason>,
     /// Whether the reason came with a piece of the answer: some servers say it with each.
     is_provisional: bool,
     done: bool,
@@ -67,6 +73,7 @@ impl ChatFold {
             origin: origin.into(),
             has_choice: false,
             has_deltas: false,
+            beside: None,
             text: String::new(),
             refusal: String::new(),
             reasoning: Reasoning::default(),
@@ -99,7 +106,7 @@ impl ChatFold {
         self.done || self.finish_reason.is_some()
     }
 
-    /// The response. Calls that could not be told of before are appended to `events`.
+    /// The response. What could not be told of before is appended to `events`.
     ///
     /// # Errors
     /// - [`StreamCut`](ModelErrorKind::StreamCut): neither a `finish_reason` nor `[DONE]` came.
@@ -119,11 +126,12 @@ impl ChatFold {
                 "the answer holds no choice, so no response",
             ));
         }
+        self.catch_up(events)?;
         if self.calls.is_empty() {
             self.calls = self.legacy_calls;
         }
         let calls = self.calls.finish(&self.origin, events);
-        let stop = stop_reason(self.finish_reason.as_deref(), &self.refusal, !calls.is_empty())?;
+        let stop = stop_reason(self.finish_reason, &self.refusal, !calls.is_empty())?;
 
         let mut items: Vec<Item> = Vec::with_capacity(calls.len() + 2);
         items.extend(self.reasoning.into_item(&self.origin).map(Item::Reasoning));
@@ -140,8 +148,33 @@ impl ChatFold {
         Ok(response)
     }
 
+    /// Takes in a chunk, which came in this `data`.
+    fn chunk(&mut self, chunk: Chunk<'_>, data: &str, events: &mut Vec<ModelEvent>) -> Result<(), FoldError> {
+        if let Some(reported) = chunk.error() {
+            return Err(FoldError::reported(reported.get()));
+        }
+        if chunk.is_flat_error() {
+            return Err(FoldError::reported(data));
+        }
+        if let Some(said) = chunk.usage {
+            self.usage = usage(said);
+        }
+        if self.model.is_none() {
+            self.model = Text::non_empty(chunk.model.as_ref()).map(str::to_owned);
+        }
+        let has_choices = chunk.choices.as_ref().is_some_and(|choices| !choices.is_empty());
+        // The last chunk has no choices: what was said is all.
+        self.is_provisional &= has_choices || chunk.usage.is_none();
+        // One choice was asked for. Some servers count it up from chunk to chunk, so only within one do others differ.
+        let mut first = None;
+        let is_first =
+            |choice: &Choice<'_>| choice.index.is_none_or(|index| *first.get_or_insert(index) == index);
+        let choices = chunk.choices.unwrap_or_default().all()?;
+        choices.into_iter().filter(is_first).try_for_each(|choice| self.choice(choice, events))
+    }
+
     fn choice(&mut self, choice: Choice<'_>, events: &mut Vec<ModelEvent>) -> Result<(), FoldError> {
-        if let Some(reported) = choice.error {
+        if let Some(reported) = choice.error() {
             return Err(FoldError::reported_in(reported.get()));
         }
         self.has_choice = true;
@@ -150,12 +183,21 @@ impl ChatFold {
             weight = self.message(delta, events, Calls::push)?;
             self.has_deltas |= weight > 0;
         }
-        if let Some(message) = choice.message.filter(|_| !self.has_deltas) {
-            weight += self.message(message, events, Calls::push_new)?;
+        match choice.message {
+            Some(message) if self.has_deltas => self.beside = Some(message.to_owned()),
+            Some(message) => {
+                let message = serde_json::from_str(message.get())?;
+                weight += self.message(message, events, Calls::push_new)?;
+            }
+            None => {}
         }
         self.is_provisional |= weight > 0;
         if let Some(reason) = Text::non_empty(choice.finish_reason.as_ref()) {
-            self.finish_reason = Some(reason.to_owned());
+            let reason = Reason::read(reason);
+            self.finish_reason = Some(match self.finish_reason.take() {
+                Some(before) => before.or_worse(reason),
+                None => reason,
+            });
             self.is_provisional = weight > 0;
         }
         Ok(())
@@ -170,7 +212,7 @@ impl ChatFold {
     ) -> Result<usize, FoldError> {
         let weight = message.weight();
         self.budget.spend(weight)?;
-        events.extend(self.reasoning.push(&message).map(ModelEvent::ReasoningDelta));
+        events.extend(self.reasoning.push(&message)?.map(ModelEvent::ReasoningDelta));
         if let Some(Text(text)) = message.content
             && !text.is_empty()
         {
@@ -180,13 +222,31 @@ impl ChatFold {
         if let Some(Text(refusal)) = message.refusal {
             self.refusal.push_str(&refusal);
         }
-        for piece in message.tool_calls.into_iter().flatten() {
-            push_call(&mut self.calls, piece, events)?;
+        for piece in message.tool_calls.unwrap_or_default().all()? {
+            push_call(&mut self.calls, piece.into_function(), events)?;
         }
         if let Some(function) = message.function_call {
             self.legacy_calls.push(function.into(), events)?;
         }
         Ok(weight)
+    }
+
+    /// Takes what the deltas did not say from the message that stood beside them.
+    fn catch_up(&mut self, events: &mut Vec<ModelEvent>) -> Result<(), FoldError> {
+        let Some(beside) = self.beside.take() else { return Ok(()) };
+        let mut message: Message<'_> = lenient(&beside);
+        let rest = |Text(text): Text<'_>| text.strip_prefix(&*self.text).map(str::to_owned);
+        message.content = message.content.and_then(rest).map(|rest| Text(rest.into()));
+        message.refusal = message.refusal.filter(|_| self.refusal.is_empty());
+        if !self.reasoning.is_empty() {
+            (message.reasoning, message.reasoning_content) = (None, None);
+            (message.reasoning_details, message.thinking_blocks) = (None, None);
+        }
+        if !self.calls.is_empty() || !self.legacy_calls.is_empty() {
+            (message.tool_calls, message.function_call) = (None, None);
+        }
+        self.message(message, events, Calls::push_new)?;
+        Ok(())
     }
 }
 
@@ -210,28 +270,12 @@ impl Fold for ChatFold {
             self.done = true;
             return Ok(());
         }
-        let chunk: Chunk<'_> = serde_json::from_str(data)?;
-        if let Some(reported) = chunk.error {
-            return Err(FoldError::reported(reported.get()));
+        if !data.trim_start().starts_with('[') {
+            return self.chunk(serde_json::from_str(data)?, data, events);
         }
-        if chunk.is_flat_error() {
-            return Err(FoldError::reported(data));
-        }
-        if let Some(usage) = chunk.usage {
-            self.usage = lenient::<wire::Usage>(usage).into();
-        }
-        if self.model.is_none() {
-            self.model = Text::non_empty(chunk.model.as_ref()).map(str::to_owned);
-        }
-        let has_choices = chunk.choices.as_ref().is_some_and(|choices| !choices.is_empty());
-        // The last chunk has no choices: what was said is all.
-        self.is_provisional &= has_choices || chunk.usage.is_none();
-        // One choice was asked for. Some servers count it up from chunk to chunk, so only within one do others differ.
-        let mut first = None;
-        let is_first =
-            |choice: &Choice<'_>| choice.index.is_none_or(|index| *first.get_or_insert(index) == index);
-        let mut choices = chunk.choices.into_iter().flatten().filter(is_first);
-        choices.try_for_each(|choice| self.choice(choice, events))
+        // Gemini puts an error into a list.
+        let chunks: Few<Chunk<'_>> = serde_json::from_str(data)?;
+        chunks.all()?.into_iter().try_for_each(|chunk| self.chunk(chunk, data, events))
     }
 
     fn close(&mut self) {
@@ -251,32 +295,6 @@ impl Fold for ChatFold {
     fn finish(self, events: &mut Vec<ModelEvent>) -> Result<ModelResponse, ModelError> {
         self.finish(events)
     }
-}
-
-/// Why the model stopped. Servers say `stop` or nothing where the model asks for tools, so the calls themselves
-/// decide, unless the reason says that they may be cut off.
-fn stop_reason(reason: Option<&str>, refusal: &str, has_calls: bool) -> Result<StopReason, ModelError> {
-    let failed = |kind, what: &str| Err(ModelError::new(kind, what));
-    Ok(match reason {
-        _ if !refusal.is_empty() => StopReason::Refusal(refusal.to_owned()),
-        Some("length") => StopReason::MaxTokens,
-        // Mistral: the context window is full.
-        Some("model_length") => StopReason::ContextWindow,
-        // Gemini appends its own reason.
-        Some(reason) if reason.starts_with("content_filter") => StopReason::ContentFilter,
-        // OpenRouter and Mistral.
-        Some("error") => return failed(ModelErrorKind::Server, "the server failed while the model answered"),
-        // DeepSeek.
-        Some("insufficient_system_resource") => {
-            return failed(
-                ModelErrorKind::Overloaded,
-                "the server ran out of resources while the model answered",
-            );
-        }
-        _ if has_calls => StopReason::ToolCalls,
-        None | Some("stop" | "tool_calls" | "function_call") => StopReason::EndTurn,
-        Some(other) => StopReason::Other(other.to_owned()),
-    })
 }
 
 #[cfg(test)]

@@ -6,13 +6,15 @@
 //! Compatible servers differ from OpenAI and from one another. What is tolerated in an answer:
 //!
 //! - tool calls without `index`, all with index 0, without `id`, with id and name in each piece, with another id in
-//!   each piece, in one piece, with arguments that are an object, or as the deprecated `function_call`;
-//! - a `message` that repeats the deltas beside it, and a choice whose `index` counts up;
-//! - `finish_reason` `stop` or null beside tool calls: the calls themselves decide;
-//! - null or missing `role`, `content`, `choices` and `usage`, and fields that nobody knows;
+//!   each piece, in one piece, with arguments that are an object, reported twice, as those of a `custom` tool, or as the
+//!   deprecated `function_call`;
+//! - a `message` beside the deltas that repeats them or says what they did not, and a choice whose `index` counts up;
+//! - `finish_reason` `stop` or null beside tool calls: the calls themselves decide; and reasons of other providers;
+//! - null or missing `role`, `content`, `choices` and `usage`, fields that nobody knows, and fields of an odd type where
+//!   the answer can be read without them;
 //! - reasoning in `reasoning_content`, `reasoning`, `reasoning_details` or `thinking_blocks`;
 //! - thought signatures beside a tool call (`extra_content`), which go back with it;
-//! - errors inside the stream, in an `error` or bare;
+//! - errors inside the stream, in an `error`, bare, or in a list, and an empty `error` where there was none;
 //! - a whole body where a stream was asked for, and a stream where a body was.
 //!
 //! # Images and files
@@ -23,10 +25,12 @@
 
 mod calls;
 mod encode;
+mod ends;
 mod fold;
 mod messages;
 mod parts;
 mod reasoning;
+mod shapes;
 mod wire;
 
 use std::sync::Arc;

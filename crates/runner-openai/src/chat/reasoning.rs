@@ -9,10 +9,12 @@
 //!
 //! The fields go back as they came, to the same server only, since several refuse a tool turn without them.
 
+use agentexec_agent_core::model::{ModelError, ModelErrorKind};
 use agentexec_agent_core::transcript::{Raw, ReasoningItem};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::shapes::Few;
 use super::wire::Message;
 use crate::wire::{Text, lenient};
 
@@ -26,11 +28,18 @@ pub(super) struct Reasoning {
 }
 
 impl Reasoning {
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.thinking_blocks.0.is_empty() && self.reasoning_details.0.is_empty()
+    }
+
     /// Takes the reasoning of one message or piece in. Returns what the readable text grew by.
-    pub(super) fn push(&mut self, message: &Message<'_>) -> Option<String> {
+    ///
+    /// # Errors
+    /// [`LimitExceeded`](ModelErrorKind::LimitExceeded) when there are too many blocks.
+    pub(super) fn push(&mut self, message: &Message<'_>) -> Result<Option<String>, ModelError> {
         let in_blocks = [
-            self.thinking_blocks.push(message.thinking_blocks),
-            self.reasoning_details.push(message.reasoning_details),
+            self.thinking_blocks.push(message.thinking_blocks)?,
+            self.reasoning_details.push(message.reasoning_details)?,
         ];
         // A server that sends the text in several fields sends the same in each: only one counts.
         let content =
@@ -41,10 +50,13 @@ impl Reasoning {
                 self.field.get_or_insert(field);
                 text.to_owned()
             }
-            None => in_blocks.into_iter().find(|text| !text.is_empty())?,
+            None => match in_blocks.into_iter().find(|text| !text.is_empty()) {
+                Some(text) => text,
+                None => return Ok(None),
+            },
         };
         self.text.push_str(&delta);
-        Some(delta)
+        Ok(Some(delta))
     }
 
     /// The item, when there was any reasoning. Its raw form holds the fields that go back.
@@ -65,25 +77,33 @@ impl Reasoning {
     }
 }
 
+/// The most blocks of one kind in a response, many times what a model thinks in one.
+const MAX_BLOCKS: usize = 10_000;
+
 /// Blocks of reasoning, put together from pieces.
 #[derive(Debug, Default)]
 struct Blocks(Vec<Map<String, Value>>);
 
 impl Blocks {
     /// Takes the pieces in and returns their readable text.
-    fn push(&mut self, pieces: Option<&RawValue>) -> String {
+    fn push(&mut self, pieces: Option<&RawValue>) -> Result<String, ModelError> {
         let mut text = String::new();
-        let pieces: Vec<Map<String, Value>> = pieces.map(lenient).unwrap_or_default();
-        for piece in pieces {
+        let pieces: Few<Map<String, Value>> = pieces.map(lenient).unwrap_or_default();
+        for piece in pieces.all()? {
             for key in TEXT_KEYS {
                 text.push_str(piece.get(key).and_then(Value::as_str).unwrap_or_default());
             }
+            let is_full = self.0.len() >= MAX_BLOCKS;
             match self.0.last_mut().filter(|last| continues(last, &piece)) {
                 Some(last) => merge(last, piece),
-                None => self.0.push(piece),
+                None if !is_full => self.0.push(piece),
+                None => {
+                    let message = format!("the response holds more than {MAX_BLOCKS} blocks of reasoning");
+                    return Err(ModelError::new(ModelErrorKind::LimitExceeded, message));
+                }
             }
         }
-        text
+        Ok(text)
     }
 }
 

@@ -3,34 +3,43 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use agentexec_runner_core::Usage;
+use agentexec_runner_http::count;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::wire::Text;
+use super::shapes::{Few, object};
+use crate::wire::{Text, lenient};
 
 /// One event of the stream (`chat.completion.chunk`) or the whole answer (`chat.completion`).
 #[derive(Debug, Deserialize)]
 pub(super) struct Chunk<'a> {
     #[serde(borrow)]
-    pub(super) object: Option<Text<'a>>,
+    object: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) model: Option<Text<'a>>,
     #[serde(borrow)]
-    pub(super) choices: Option<Vec<Choice<'a>>>,
+    pub(super) choices: Option<Few<Choice<'a>>>,
     #[serde(borrow)]
     pub(super) usage: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(super) error: Option<&'a RawValue>,
+    error: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(super) message: Option<&'a RawValue>,
+    message: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(super) detail: Option<&'a RawValue>,
+    detail: Option<&'a RawValue>,
 }
 
-impl Chunk<'_> {
+impl<'a> Chunk<'a> {
+    /// The error that it reports. One that says nothing, beside a part of an answer, is none.
+    pub(super) fn error(&self) -> Option<&'a RawValue> {
+        let is_answer = self.choices.is_some() || self.usage.is_some();
+        self.error.filter(|error| !is_answer || says_something(error))
+    }
+
     /// Whether this is an error that stands in the stream bare, without an `error` around it.
     pub(super) fn is_flat_error(&self) -> bool {
         self.choices.is_none()
@@ -42,20 +51,53 @@ impl Chunk<'_> {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Choice<'a> {
+    #[serde(default, deserialize_with = "place")]
     pub(super) index: Option<i64>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub(super) delta: Option<Message<'a>>,
-    /// In place of `delta` when the answer comes in one piece. Some servers send it beside: what came so far.
+    /// The [`Message`] in place of `delta` when the answer comes in one piece. Some servers send it beside: what came
+    /// so far.
     #[serde(borrow)]
-    pub(super) message: Option<Message<'a>>,
+    pub(super) message: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) finish_reason: Option<Text<'a>>,
     #[serde(borrow)]
-    pub(super) error: Option<&'a RawValue>,
+    error: Option<&'a RawValue>,
+}
+
+impl<'a> Choice<'a> {
+    /// The error that it reports. One that says nothing is none.
+    pub(super) fn error(&self) -> Option<&'a RawValue> {
+        self.error.filter(|error| says_something(error))
+    }
+}
+
+/// Whether there is anything in it: servers write an error that did not happen as an empty one, or as one whose fields
+/// are empty.
+fn says_something(error: &RawValue) -> bool {
+    fn is_blank(value: &Value) -> bool {
+        match value {
+            Value::Null | Value::Bool(false) => true,
+            Value::Bool(true) => false,
+            Value::Number(number) => number.as_f64() == Some(0.0),
+            Value::String(text) => text.is_empty(),
+            Value::Array(entries) => entries.iter().all(is_blank),
+            Value::Object(fields) => fields.values().all(is_blank),
+        }
+    }
+
+    !serde_json::from_str(error.get()).is_ok_and(|error| is_blank(&error))
+}
+
+/// The index of a choice or of a call: a number, also as one with a fraction or as text. Anything else is none.
+fn place<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    let place = Text::deserialize(from)?.0.trim().parse().ok();
+    // The cast ends at the bounds.
+    Ok(place.filter(|place: &f64| place.is_finite()).map(|place| place as i64))
 }
 
 /// A piece of the assistant's message, or the whole. The role is not read: it is always the assistant.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Message<'a> {
     #[serde(borrow)]
     pub(super) content: Option<Text<'a>>,
@@ -70,8 +112,8 @@ pub(super) struct Message<'a> {
     #[serde(borrow)]
     pub(super) reasoning_details: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(super) tool_calls: Option<Vec<CallPiece<'a>>>,
-    #[serde(borrow)]
+    pub(super) tool_calls: Option<Few<CallPiece<'a>>>,
+    #[serde(borrow, default, deserialize_with = "object")]
     pub(super) function_call: Option<FunctionPiece<'a>>,
 }
 
@@ -80,7 +122,7 @@ impl Message<'_> {
     pub(super) fn weight(&self) -> usize {
         let texts = [&self.content, &self.refusal, &self.reasoning_content, &self.reasoning];
         let blocks = [self.thinking_blocks, self.reasoning_details];
-        let calls = self.tool_calls.iter().flatten();
+        let calls = self.tool_calls.iter().flat_map(Few::iter);
         texts.into_iter().flatten().map(|text| text.0.len()).sum::<usize>()
             + blocks.into_iter().flatten().map(|raw| raw.get().len()).sum::<usize>()
             + calls.map(CallPiece::weight).sum::<usize>()
@@ -91,43 +133,68 @@ impl Message<'_> {
 /// A piece of a tool call, or the whole.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct CallPiece<'a> {
+    #[serde(default, deserialize_with = "place")]
     pub(super) index: Option<i64>,
     #[serde(borrow)]
     pub(super) id: Option<Text<'a>>,
     #[serde(rename = "type", borrow)]
     _kind: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub(super) function: Option<FunctionPiece<'a>>,
+    /// In place of `function` when the model calls a tool that takes text.
+    #[serde(borrow)]
+    custom: Option<CustomPiece<'a>>,
     /// What the protocol does not define, for example Gemini's `extra_content`.
     #[serde(flatten)]
     pub(super) extra: Map<String, Value>,
 }
 
 impl CallPiece<'_> {
+    /// The same as a call of a function, the only tools that are declared: its input are the arguments.
+    pub(super) fn into_function(mut self) -> Self {
+        let custom = self.custom.take();
+        let custom = custom.map(|custom| FunctionPiece { name: custom.name, arguments: custom.input });
+        self.function = self.function.or(custom);
+        self
+    }
+
     fn weight(&self) -> usize {
         let extra = if self.extra.is_empty() { 0 } else { json_len(&self.extra) };
-        let id = self.id.as_ref().map_or(0, |id| id.0.len());
-        id + extra + self.function.as_ref().map_or(0, FunctionPiece::weight)
+        let custom = self.custom.as_ref().map_or(0, |custom| weight(&custom.name, &custom.input));
+        let function = self.function.as_ref().map_or(0, FunctionPiece::weight);
+        self.id.as_ref().map_or(0, |id| id.0.len()) + extra + custom + function
     }
 }
 
 impl FunctionPiece<'_> {
+    /// Whether it adds to the arguments. Whitespace adds nothing.
     pub(super) fn has_arguments(&self) -> bool {
         match &self.arguments {
-            Some(Arguments::Piece(text)) => !text.is_empty(),
+            Some(Arguments::Piece(text)) => !text.trim().is_empty(),
             Some(Arguments::Whole(_)) => true,
             None => false,
         }
     }
 
-    fn weight(&self) -> usize {
-        let name = self.name.as_ref().map_or(0, |name| name.0.len());
-        name + match &self.arguments {
-            Some(Arguments::Piece(text)) => text.len(),
-            Some(Arguments::Whole(json)) => json_len(json),
-            None => 0,
-        }
+    /// Whether its arguments can be the beginning of all.
+    pub(super) fn begins_arguments(&self) -> bool {
+        let begins = |text: &str| text.trim_start().starts_with(['{', '[']);
+        matches!(&self.arguments, Some(Arguments::Piece(text)) if begins(text))
     }
+
+    fn weight(&self) -> usize {
+        weight(&self.name, &self.arguments)
+    }
+}
+
+/// How many bytes a name and arguments have.
+fn weight(name: &Option<Text<'_>>, arguments: &Option<Arguments<'_>>) -> usize {
+    let arguments = match arguments {
+        Some(Arguments::Piece(text)) => text.len(),
+        Some(Arguments::Whole(json)) => json_len(json),
+        None => 0,
+    };
+    arguments + name.as_ref().map_or(0, |name| name.0.len())
 }
 
 fn json_len(json: &impl Serialize) -> usize {
@@ -146,6 +213,14 @@ pub(super) struct FunctionPiece<'a> {
     pub(super) name: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) arguments: Option<Arguments<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CustomPiece<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    input: Option<Arguments<'a>>,
 }
 
 /// Arguments as servers send them: text that is to be read as JSON, or the JSON itself.
@@ -169,7 +244,7 @@ impl<'de> Visitor<'de> for ArgumentsVisitor {
     type Value = Arguments<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a piece of JSON text, or an object")
+        f.write_str("a piece of JSON text, or JSON")
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
@@ -178,6 +253,22 @@ impl<'de> Visitor<'de> for ArgumentsVisitor {
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         Ok(Arguments::Piece(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Arguments::Whole(value.into()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Arguments::Whole(number.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Arguments::Whole(number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Arguments::Whole(number.into()))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
@@ -189,41 +280,15 @@ impl<'de> Visitor<'de> for ArgumentsVisitor {
     }
 }
 
-/// Token counts, with the names that DeepSeek and Moonshot use for the cached part.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Usage {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
-    prompt_tokens_details: Option<PromptDetails>,
-    completion_tokens_details: Option<CompletionDetails>,
-    prompt_cache_hit_tokens: Option<u64>,
-    cached_tokens: Option<u64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct PromptDetails {
-    cached_tokens: Option<u64>,
-    cache_write_tokens: Option<u64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct CompletionDetails {
-    reasoning_tokens: Option<u64>,
-}
-
-impl From<Usage> for agentexec_runner_core::Usage {
-    fn from(wire: Usage) -> Self {
-        let prompt = wire.prompt_tokens_details.unwrap_or_default();
-        let completion = wire.completion_tokens_details.unwrap_or_default();
-        let cached = prompt.cached_tokens.or(wire.prompt_cache_hit_tokens).or(wire.cached_tokens);
-        let mut usage =
-            Self::new(wire.prompt_tokens.unwrap_or_default(), wire.completion_tokens.unwrap_or_default());
-        usage.cached_tokens = cached.unwrap_or_default();
-        usage.cache_write_tokens = prompt.cache_write_tokens.unwrap_or_default();
-        usage.reasoning_tokens = completion.reasoning_tokens.unwrap_or_default();
-        usage
-    }
+/// Reads token counts, each by itself, under the names that DeepSeek and Moonshot use for the cached part too.
+pub(super) fn usage(said: &RawValue) -> Usage {
+    let said: Value = lenient(said);
+    let read = |path: &str| said.pointer(path).and_then(count);
+    let or_none = Option::unwrap_or_default;
+    let cached = ["/prompt_tokens_details/cached_tokens", "/prompt_cache_hit_tokens", "/cached_tokens"];
+    let mut usage = Usage::new(or_none(read("/prompt_tokens")), or_none(read("/completion_tokens")));
+    usage.cached_tokens = or_none(cached.into_iter().find_map(read));
+    usage.cache_write_tokens = or_none(read("/prompt_tokens_details/cache_write_tokens"));
+    usage.reasoning_tokens = or_none(read("/completion_tokens_details/reasoning_tokens"));
+    usage
 }

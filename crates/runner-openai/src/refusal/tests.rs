@@ -16,6 +16,7 @@ fn all() -> Features {
         ReasoningSummary,
         EchoedReasoning,
         JsonSchema,
+        JsonObject,
         EncryptedReasoning,
         Store,
         PreviousResponse,

@@ -3,13 +3,14 @@
 use std::fmt;
 
 use agentexec_runner_core::Usage;
+use agentexec_runner_http::count;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::MAX_OUTPUT_ITEMS;
-use crate::wire::{Text, count, lenient};
+use crate::wire::{Text, lenient};
 
 /// The types of event that are read. Others are skipped, whatever their fields hold.
 const KNOWN: [&str; 16] = [

@@ -202,17 +202,22 @@ macro_rules! corpus {
 }
 
 corpus! { chat, ChatStreamed, ChatWhole:
+    a_call_of_a_custom_tool
+    a_call_reported_twice
     a_choice_that_is_counted_up
     a_first_chunk_without_choices
     a_message_beside_the_deltas
     a_name_repeated_behind_the_whole
     a_refusal
     a_whole_call_in_one_piece
-    an_error_that_is_flat_with_a_code_that_is_a_number
+    aborted_by_the_server
     an_error_beside_a_choice
+    an_error_in_a_list
+    an_error_that_is_flat_with_a_code_that_is_a_number
     an_id_that_changes
     arguments_as_an_object
     as_openai_says_it
+    calls_in_the_last_message_alone
     content_and_role_null
     cut_off_by_the_limit
     finish_reason_null_with_calls

@@ -201,11 +201,19 @@ async fn there_is_an_end_to_it_when_a_server_refuses_whatever_it_is_sent() {
         assert_eq!((error.kind(), error.status()), (ModelErrorKind::InvalidRequest, Some(400)));
         assert_eq!(bodies(&server).await.len(), 2, "{wire:?}");
     }
-    let limit =
-        |count: usize| (0..count).map(|at| unknown(["max_tokens", "max_completion_tokens"][(at + 1) % 2]));
-    let server = server("/v1/chat/completions", limit(9)).await;
-    ask_for_all(&*model(Wire::ChatWhole, &server).asked(), None).await.unwrap_err();
-    assert_eq!(bodies(&server).await.len(), 3, "newer, older, newer, and no more");
+}
+
+#[tokio::test]
+async fn a_limit_of_the_answer_goes_down_from_the_newer_name_to_the_older_to_none() {
+    for wire in [Wire::ChatStreamed, Wire::ChatWhole] {
+        let answers = [unknown("max_completion_tokens"), unknown("max_tokens"), wire.answer(&say("{}"))];
+        let server = server(wire.path(), answers).await;
+        ask_for_all(&*model(wire, &server).asked(), None).await.unwrap();
+        let names = ["max_completion_tokens", "max_tokens"];
+        let sent: Vec<_> =
+            bodies(&server).await.iter().map(|body| names.map(|name| body.get(name).is_some())).collect();
+        assert_eq!(sent, [[true, false], [false, true], [false, false]], "{wire:?}");
+    }
 }
 
 #[tokio::test]

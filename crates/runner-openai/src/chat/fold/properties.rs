@@ -79,6 +79,7 @@ proptest! {
         calls in vec(("[a-z]{1,3}", any::<String>()), 0..5),
         size in 1_usize..9,
         style in prop::sample::select(&STYLES[..]),
+        again in any::<bool>(),
     ) {
         let calls: Vec<(String, String)> =
             calls.into_iter().map(|(name, value)| (name, json!({ "value": value }).to_string())).collect();
@@ -88,6 +89,12 @@ proptest! {
             for (number, piece) in split(arguments, size).iter().enumerate() {
                 deltas.push(json!({"tool_calls": [style.piece(place, number, name, piece)]}));
             }
+        }
+        // Some servers report each call whole once more.
+        for (place, (name, arguments)) in calls.iter().enumerate().filter(|_| again && style.has_ids()) {
+            let function = json!({"name": name, "arguments": arguments});
+            let index = calls.len() + place;
+            deltas.push(json!({"tool_calls": [{"index": index, "id": id(place), "function": function}]}));
         }
 
         let mut fold = ChatFold::new("test");

@@ -1,9 +1,14 @@
+use agentexec_agent_core::model::StopReason;
 use agentexec_agent_core::transcript::ToolCall;
 use serde_json::Value;
 
 use super::*;
 
+mod beside;
 mod calls;
+mod ends;
+mod odd;
+mod repeated;
 
 const ORIGIN: &str = "openai-chat@test";
 const DONE: &str = "[DONE]";
@@ -70,6 +75,11 @@ fn calls(response: &ModelResponse) -> Vec<ToolCall> {
         _ => None,
     });
     calls.collect()
+}
+
+/// A call without a raw form.
+fn call(id: &str, name: &str, arguments: &str) -> ToolCall {
+    ToolCall { id: id.into(), name: name.into(), arguments: arguments.into(), raw: None }
 }
 
 #[test]
@@ -170,43 +180,6 @@ fn usage_counts_cached_and_reasoning_tokens_under_every_name() {
 }
 
 #[test]
-fn the_reason_to_stop_is_read() {
-    let call = r#""tool_calls": [{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{\"x"}}]"#;
-    let cases = [
-        (r#""content": "x""#, "\"stop\"", StopReason::EndTurn),
-        (r#""content": "x""#, "null", StopReason::EndTurn),
-        (r#""content": "x""#, "\"tool_calls\"", StopReason::EndTurn),
-        (r#""content": "x""#, "\"length\"", StopReason::MaxTokens),
-        (r#""content": "x""#, "\"model_length\"", StopReason::ContextWindow),
-        (r#""content": "x""#, "\"content_filter\"", StopReason::ContentFilter),
-        (r#""content": "x""#, "\"content_filter: SAFETY\"", StopReason::ContentFilter),
-        (r#""content": "x""#, "\"moon phase\"", StopReason::Other("moon phase".into())),
-        (r#""refusal": "No.""#, "\"stop\"", StopReason::Refusal("No.".into())),
-        (call, "\"stop\"", StopReason::ToolCalls),
-        (call, "null", StopReason::ToolCalls),
-        (call, "\"eos\"", StopReason::ToolCalls),
-        // The arguments may be cut off: it must not look like a call to run.
-        (call, "\"length\"", StopReason::MaxTokens),
-        (call, "\"content_filter\"", StopReason::ContentFilter),
-    ];
-    for (delta, reason, expected) in cases {
-        let chunk = format!(r#"{{"choices": [{{"delta": {{{delta}}}, "finish_reason": {reason}}}]}}"#);
-        assert_eq!(fold(&[&chunk, DONE]).unwrap().1.stop, expected, "{delta} {reason}");
-    }
-}
-
-#[test]
-fn a_server_that_failed_half_way_is_an_error() {
-    for (reason, kind) in
-        [("error", ModelErrorKind::Server), ("insufficient_system_resource", ModelErrorKind::Overloaded)]
-    {
-        let chunk =
-            format!(r#"{{"choices": [{{"delta": {{"content": "x"}}, "finish_reason": "{reason}"}}]}}"#);
-        assert_eq!(fold(&[&chunk, DONE]).unwrap_err().kind(), kind);
-    }
-}
-
-#[test]
 fn a_refusal_is_put_together_and_is_no_answer() {
     let (events, response) =
         fold_deltas(&[r#"{"refusal": "I can"}"#, r#"{"refusal": "not."}"#, r#"{"content": ""}"#]);
@@ -258,6 +231,11 @@ fn errors_inside_the_stream_are_read_in_every_form() {
         ),
         (r#"{"code": "500", "message": "boom"}"#, ModelErrorKind::Server),
         (r#"{"detail": "boom"}"#, ModelErrorKind::Server),
+        // Gemini.
+        (
+            r#"[{"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}]"#,
+            ModelErrorKind::Overloaded,
+        ),
         (
             r#"{"choices": [{"index": 0, "delta": {}, "finish_reason": "error", "error": {"code": 502, "message": "boom"}}]}"#,
             ModelErrorKind::Server,

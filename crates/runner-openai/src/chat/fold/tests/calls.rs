@@ -220,6 +220,14 @@ const CASES: &[Case] = &[
         calls: &[("*", "add", "{}")],
     },
     Case {
+        name: "a call of a custom tool, which was not declared",
+        deltas: &[
+            r#"{"tool_calls": [{"index": 0, "id": "a", "type": "custom", "custom": {"name": "run", "input": "print"}}]}"#,
+            r#"{"tool_calls": [{"index": 0, "custom": {"input": "(1)"}}]}"#,
+        ],
+        calls: &[("a", "run", "print(1)")],
+    },
+    Case {
         name: "a stray empty piece is no call",
         deltas: &[r#"{"tool_calls": [{"index": 0}]}"#, r#"{"tool_calls": null}"#, r#"{"tool_calls": []}"#],
         calls: &[],
@@ -282,6 +290,17 @@ fn a_thought_signature_is_kept_with_its_call() {
 fn a_call_without_extras_keeps_no_raw_form() {
     let delta = r#"{"tool_calls": [{"index": 0, "id": "a", "type": "function", "function": {"name": "add", "arguments": "{}", "unknown": 1}}]}"#;
     assert_eq!(calls(&fold_deltas(&[delta]).1)[0].raw, None);
+}
+
+#[test]
+fn a_call_of_a_custom_tool_keeps_no_raw_form_since_it_goes_back_as_that_of_a_function() {
+    let custom = r#"{"index": 0, "id": "a", "type": "custom", "custom": {"name": "run", "input": "x"}}"#;
+    let whole = format!(r#"{{"choices": [{{"message": {{"tool_calls": [{custom}]}}}}]}}"#);
+    let streamed = fold_deltas(&[&format!(r#"{{"tool_calls": [{custom}]}}"#)]).1;
+    for response in [streamed, fold(&[&whole, DONE]).unwrap().1] {
+        assert_eq!(calls(&response), [call("a", "run", "x")]);
+        assert_eq!(response.stop, StopReason::ToolCalls);
+    }
 }
 
 #[test]
