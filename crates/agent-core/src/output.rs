@@ -152,7 +152,7 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, OutputError> {
 }
 
 /// The JSON inside a Markdown fence, which models without a notion of schemas like to put around it.
-fn unfenced(text: &str) -> &str {
+pub(crate) fn unfenced(text: &str) -> &str {
     let text = text.trim();
     let Some(inside) = text.strip_prefix("```").and_then(|text| text.strip_suffix("```")) else {
         return text;

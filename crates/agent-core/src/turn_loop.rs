@@ -24,7 +24,7 @@ use crate::agent::{OnMaxTurns, OnToolUse};
 use crate::error::AgentErrorKind;
 use crate::model::{ModelResponse, StopReason};
 use crate::outcome::{Finish, TurnReport};
-use crate::output::OutputFormat;
+use crate::output::{OutputFormat, unfenced};
 use crate::transcript::{Item, ToolCall, ToolOutputItem, Transcript, answer};
 
 /// The version of a stored state. It grows when an older reader would misunderstand a newer state.
@@ -326,9 +326,14 @@ impl TurnLoop {
             return Ok(());
         };
         let text = self.state.transcript.final_text();
-        let Err(error) = format.admits_as_meant(&text) else { return Ok(()) };
+        let Err(error) = format.admits_as_meant(&text) else {
+            let is_fenced = unfenced(&text) != text.trim();
+            self.state.answer = is_fenced.then(|| unfenced(&text).to_owned());
+            return Ok(());
+        };
         let has_form = |part: &String| *part != text && format.admits_as_meant(part).is_ok();
-        self.state.answer = self.state.transcript.last_texts().into_iter().find(has_form);
+        let last = self.state.transcript.last_texts().into_iter().find(has_form);
+        self.state.answer = last.map(|part| unfenced(&part).to_owned());
         if self.state.answer.is_some() {
             return Ok(());
         }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use agentexec_runner_http::count;
+use agentexec_runner_http::{count, reports_error};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -212,7 +212,7 @@ impl<'a> Event<'a> {
             return if is_known { read.map(Some) } else { Ok(None) };
         };
         let said = value.get("type").and_then(Value::as_str);
-        if said == Some(ERROR) || (said.is_none() && is_complaint(name, &value)) {
+        if said == Some(ERROR) || (said.is_none() && is_complaint(name, &value, data)) {
             return Ok(Some(Self { kind: Text::from(ERROR), ..Self::default() }));
         }
         match read {
@@ -223,11 +223,9 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Whether an event without a `type` reports an error. Without a name too, words in place of a message are one.
-fn is_complaint(name: Option<&str>, event: &Value) -> bool {
-    let says = |field| event.get(field).is_some_and(Value::is_string);
-    event.get("error").is_some_and(|error| !error.is_null())
-        || (name.is_none() && (says("message") || says("detail")))
+/// Whether an event without a `type` reports an error. What has a name may have words of its own.
+fn is_complaint(name: Option<&str>, event: &Value, data: &str) -> bool {
+    event.get("error").is_some_and(|error| !error.is_null()) || (name.is_none() && reports_error(data))
 }
 
 /// Whether the event, or the delta in it, is of a kind that the structs above do not describe.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::counts::count;
 use crate::error::{Facts, by_status};
 use crate::origin::Head;
 use crate::text::{excerpt, html_title, is_html};
@@ -78,6 +79,20 @@ pub(crate) fn error_in(head: &Head, body: &[u8]) -> Option<ModelError> {
     is_error.then(|| head.reported(body))
 }
 
+/// Whether a JSON object reports an error, in one of the shapes that providers and the gateways before them use. It is to
+/// be asked of one that is not known by what its protocol says.
+///
+/// ```
+/// use agentexec_runner_http::reports_error;
+///
+/// assert!(reports_error(r#"{"fault": {"faultstring": "Rate limit quota violation"}}"#));
+/// assert!(!reports_error(r#"{"choices": [], "error": null}"#));
+/// ```
+#[must_use]
+pub fn reports_error(json: &str) -> bool {
+    serde_json::from_str::<Probe>(json).is_ok_and(|probe| probe.is_error())
+}
+
 /// The fields that tell a response from an error.
 #[derive(Deserialize)]
 struct Probe {
@@ -86,9 +101,17 @@ struct Probe {
     error: Option<IgnoredAny>,
     message: Option<Value>,
     detail: Option<Value>,
+    /// Of Cloudflare.
+    errors: Option<Value>,
+    /// Of Apigee.
+    fault: Option<Value>,
+    /// Of RFC 9457, beside a status.
+    title: Option<Value>,
     /// Of z.ai, beside a code.
-    msg: Option<IgnoredAny>,
-    success: Option<bool>,
+    msg: Option<Value>,
+    status: Option<Value>,
+    code: Option<Value>,
+    success: Option<Value>,
     id: Option<IgnoredAny>,
     choices: Option<IgnoredAny>,
     output: Option<IgnoredAny>,
@@ -105,11 +128,27 @@ impl Probe {
         if has_content || self.object.is_some() {
             return false;
         }
+        let class = self.r#type.as_ref().and_then(Value::as_str).unwrap_or("error").to_lowercase();
+        let has_nothing_else = self.id.is_none() && class.contains("error");
+        self.error.is_some() || self.is_of_a_gateway() || (has_nothing_else && self.is_complaint())
+    }
+
+    fn is_complaint(&self) -> bool {
         let says_something =
             |value: &Option<Value>| matches!(value, Some(Value::String(_) | Value::Array(_)));
-        let is_complaint = says_something(&self.message)
-            || says_something(&self.detail)
-            || (self.msg.is_some() && self.success == Some(false));
-        self.error.is_some() || (is_complaint && self.id.is_none() && self.r#type.is_none())
+        says_something(&self.message) || says_something(&self.detail)
+    }
+
+    fn is_of_a_gateway(&self) -> bool {
+        let is_text = |value: &Option<Value>| value.as_ref().is_some_and(Value::is_string);
+        let is_failure =
+            |value: &Option<Value>| value.as_ref().and_then(count).is_some_and(|code| code >= 400);
+        let failed = is_failure(&self.status) || is_failure(&self.code) || self.success == Some(false.into());
+        let lists = |value: &Option<Value>| {
+            value.as_ref().and_then(Value::as_array).is_some_and(|list| !list.is_empty())
+        };
+        lists(&self.errors)
+            || self.fault.as_ref().is_some_and(Value::is_object)
+            || (failed && (is_text(&self.title) || is_text(&self.msg)))
     }
 }

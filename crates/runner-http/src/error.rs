@@ -78,16 +78,25 @@ impl Facts {
         };
         let get = |key: &str| object.get(key).filter(|value| !value.is_null());
         let mut facts = Self {
-            message: ["message", "detail", "error_description", "msg", "Message", "errors"]
-                .into_iter()
-                .find_map(|key| text_of(get(key)?)),
+            message: [
+                "message",
+                "faultstring",
+                "detail",
+                "error_description",
+                "msg",
+                "Message",
+                "errors",
+                "title",
+            ]
+            .into_iter()
+            .find_map(|key| text_of(get(key)?)),
             code: get("code").and_then(Value::as_str).map(str::to_owned),
             class: get("type").and_then(Value::as_str).filter(|class| *class != "error").map(str::to_owned),
             status: ["code", "status", "status_code"].into_iter().find_map(|key| status_of(get(key)?)),
             request_id: get("request_id").and_then(Value::as_str).map(str::to_owned),
             retry_after: get("details").and_then(retry_info),
         };
-        match get("error").or_else(|| get("response")) {
+        match get("error").or_else(|| get("fault")).or_else(|| get("response")) {
             Some(inner @ (Value::Object(_) | Value::Array(_))) if depth < MAX_DEPTH => {
                 facts = Self::at_depth(inner, depth + 1).or(facts);
             }

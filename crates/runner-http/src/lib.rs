@@ -71,6 +71,7 @@ mod transport;
 
 pub use secrecy::SecretString;
 
+pub use self::answer::reports_error;
 pub use self::budget::{MAX_RESPONSE, ResponseBudget};
 pub use self::builder::TransportBuilder;
 pub use self::config::{

@@ -59,6 +59,16 @@ fn adder() -> Agent {
     Agent::new("Adder").output::<Total>()
 }
 
+#[tokio::test]
+async fn an_answer_in_a_fence_is_what_is_in_it() {
+    let fenced = format!("```json\n{GOOD}\n```");
+    for texts in [vec![fenced.as_str()], vec!["I add.", "", &fenced]] {
+        let seen = play(|| Scene::new(adder(), [pieces(&texts)])).await;
+        assert_eq!(seen.run().output, GOOD);
+        assert_eq!(seen.run().parse::<Total>().unwrap(), Total { total: 3 });
+    }
+}
+
 /// A turn of texts and, where one is empty, something between them that only the provider knows.
 fn pieces(texts: &[&str]) -> Turn {
     let item = |text: &&str| match *text {

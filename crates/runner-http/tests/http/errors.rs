@@ -250,6 +250,13 @@ fn an_error_object_in_a_stream_may_have_any_shape() {
         (value!({"errors": [{"message": "text"}]}), Server, "text", None),
         (value!({"message": ["text", "more"], "error": "Bad Request"}), Server, "text", Some("Bad Request")),
         (value!({"code": 500, "msg": "text", "success": false}), Server, "text", Some("500")),
+        (value!({"fault": {"faultstring": "text", "detail": {"errorcode": "x"}}}), Server, "text", None),
+        (
+            value!({"type": "about:blank", "title": "text", "status": 503}),
+            Overloaded,
+            "text",
+            Some("about:blank"),
+        ),
         (value!([{"error": {"code": 503, "message": "text"}}]), Overloaded, "text", Some("503")),
         (value!("text"), Server, "text", None),
         (value!(null), Server, "the provider reported an error without saying which", None),
@@ -292,6 +299,10 @@ async fn an_error_with_status_200_is_an_error() {
         (r#"{"object":"error","message":"no","type":"invalid_request_error","code":null}"#, InvalidRequest),
         (r#"{"detail":"no"}"#, Server),
         (r#"{"message":"no"}"#, Server),
+        (r#"{"success":false,"errors":[{"code":10000,"message":"no"}],"result":null}"#, Server),
+        (r#"{"fault":{"faultstring":"no","detail":{"errorcode":"policies.ratelimit"}}}"#, Server),
+        (r#"{"type":"https://host/problem","title":"no","status":404}"#, NotFound),
+        (r#"{"code":500,"msg":"no","success":false}"#, Server),
         (r#"[{"error":{"message":"no","code":404}}]"#, NotFound),
     ] {
         let error = refused("200 OK", "application/json", body).await;
@@ -307,6 +318,7 @@ async fn a_response_with_an_error_field_is_a_response() {
         r#"{"id":"1","choices":[],"error":{"code":502,"message":"x"}}"#,
         r#"{"id":"1","type":"message","role":"assistant","content":[]}"#,
         r#"{"id":"1","message":"hello"}"#,
+        r#"{"title":"hello","status":"done","errors":[]}"#,
         "{}",
     ] {
         let server = Server::always(vec![json(body)]).await;

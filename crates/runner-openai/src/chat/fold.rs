@@ -6,7 +6,7 @@ use std::sync::Arc;
 use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelResponse};
 use agentexec_agent_core::transcript::{AssistantItem, Item, Raw};
 use agentexec_runner_core::Usage;
-use agentexec_runner_http::{Fold, FoldError, Progress, ResponseBudget};
+use agentexec_runner_http::{Fold, FoldError, Progress, ResponseBudget, reports_error};
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -153,7 +153,7 @@ impl ChatFold {
         if let Some(reported) = chunk.error() {
             return Err(FoldError::reported(reported.get()));
         }
-        if chunk.is_flat_error() {
+        if chunk.is_foreign() && reports_error(data) {
             return Err(FoldError::reported(data));
         }
         if let Some(said) = chunk.usage {

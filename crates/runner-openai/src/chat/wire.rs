@@ -18,8 +18,6 @@ use crate::wire::{Text, lenient};
 #[derive(Debug, Deserialize)]
 pub(super) struct Chunk<'a> {
     #[serde(borrow)]
-    object: Option<Text<'a>>,
-    #[serde(borrow)]
     pub(super) model: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) choices: Option<Few<Choice<'a>>>,
@@ -27,10 +25,6 @@ pub(super) struct Chunk<'a> {
     pub(super) usage: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
-    #[serde(borrow)]
-    detail: Option<&'a RawValue>,
 }
 
 impl<'a> Chunk<'a> {
@@ -40,12 +34,9 @@ impl<'a> Chunk<'a> {
         self.error.filter(|error| !is_answer || says_something(error))
     }
 
-    /// Whether this is an error that stands in the stream bare, without an `error` around it.
-    pub(super) fn is_flat_error(&self) -> bool {
-        self.choices.is_none()
-            && (self.message.is_some()
-                || self.detail.is_some()
-                || self.object.as_ref().is_some_and(|object| object.0 == "error"))
+    /// Whether this holds no part of an answer.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.choices.is_none() && self.usage.is_none()
     }
 }
 

@@ -7,7 +7,7 @@ use agentexec_agent_core::model::{ModelError, ModelErrorKind, ModelEvent, ModelR
 use agentexec_agent_core::transcript::{Item, ToolCall};
 use agentexec_runner_core::Usage;
 use agentexec_runner_http::{
-    Fold, FoldError, Progress, ResponseBudget, error_from_text, thoughts_left_behind,
+    Fold, FoldError, Progress, ResponseBudget, error_from_text, reports_error, thoughts_left_behind,
 };
 
 use super::MAX_OUTPUT_ITEMS;
@@ -467,7 +467,7 @@ impl Fold for ResponsesFold {
             }
             Some(kind) => self.event(kind, &event, events),
             None if event.is_response() => self.end(None, serde_json::from_str(data)?, events),
-            None if event.is_error() => Err(FoldError::reported(data)),
+            None if reports_error(data) => Err(FoldError::reported(data)),
             None => Ok(()),
         }
     }

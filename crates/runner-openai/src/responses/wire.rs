@@ -61,12 +61,8 @@ pub(super) struct Event<'a> {
     pub(super) item: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) response: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) error: Option<&'a RawValue>,
     /// Of a response object.
     output: Option<IgnoredAny>,
-    message: Option<IgnoredAny>,
-    detail: Option<IgnoredAny>,
 }
 
 /// What says only of which type an event is.
@@ -98,14 +94,6 @@ impl Event<'_> {
     /// Whether this is no event but the response itself. Some servers do not call it one.
     pub(super) fn is_response(&self) -> bool {
         self.object.as_ref().map_or(self.output.is_some(), |object| object.0 == "response")
-    }
-
-    /// Whether this, which has no type, is an error: in an `error`, or bare.
-    pub(super) fn is_error(&self) -> bool {
-        self.error.is_some()
-            || self.message.is_some()
-            || self.detail.is_some()
-            || self.object.as_ref().is_some_and(|object| object.0 == "error")
     }
 }
 

@@ -231,6 +231,10 @@ fn errors_inside_the_stream_are_read_in_every_form() {
         ),
         (r#"{"code": "500", "message": "boom"}"#, ModelErrorKind::Server),
         (r#"{"detail": "boom"}"#, ModelErrorKind::Server),
+        (r#"{"message": "boom", "type": "server_error"}"#, ModelErrorKind::Server),
+        (r#"{"success": false, "errors": [{"code": 10000, "message": "boom"}]}"#, ModelErrorKind::Server),
+        (r#"{"fault": {"faultstring": "boom"}}"#, ModelErrorKind::Server),
+        (r#"{"type": "about:blank", "title": "Slow down", "status": 429}"#, ModelErrorKind::RateLimited),
         // Gemini.
         (
             r#"[{"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}]"#,
