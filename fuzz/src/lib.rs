@@ -47,6 +47,19 @@ pub fn cut(input: &[u8]) -> Option<(&[u8], Vec<&[u8]>)> {
     Some((stream, pieces))
 }
 
+/// A text without the ids of calls that were made up: each time others are.
+fn without_made_up_ids(shown: &str) -> String {
+    const ID: usize = 32;
+    let mut parts = shown.split("call_");
+    let mut left = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_made_up = part.get(..ID).is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        left.push_str("call_");
+        left.push_str(if is_made_up { &part[ID..] } else { part });
+    }
+    left
+}
+
 /// Folds the data of a stream's events, and holds the response against what was told on the way.
 pub fn folded<E: Debug>(
     input: &[u8],
@@ -55,7 +68,8 @@ pub fn folded<E: Debug>(
     let Some((stream, _)) = cut(input) else { return };
     let data: Vec<String> = decode([stream]).0.into_iter().map(|(_, data)| data).collect();
     let (one, other) = (fold(&data), fold(&data));
-    assert_eq!(format!("{one:?}"), format!("{other:?}"), "the same events come to the same");
+    let shown = |folded: &_| without_made_up_ids(&format!("{folded:?}"));
+    assert_eq!(shown(&one), shown(&other), "the same events come to the same");
     if let Ok((_, response)) = one {
         for item in &response.items {
             if let Item::ToolCall(call) = item {

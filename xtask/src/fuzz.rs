@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use crate::cmd::Cmd;
 use crate::counts::Counts;
@@ -95,21 +96,25 @@ fn build(workspace: &Workspace, host: &str) -> Result<PathBuf> {
     Cmd::cargo(line.into_iter().chain(["--target-dir", target_dir]))
         .env("RUSTFLAGS", &FLAGS.join(" "))
         .run()
-        .context("libFuzzer is C++: its build needs a C++ compiler")?;
+        .context("the targets do not build; libFuzzer among them is C++ and needs a C++ compiler")?;
     Ok(folder.join(host).join("release"))
 }
 
 fn fuzz(workspace: &Workspace, target: &str, program: &Path, seeds: &[&str], time: Duration) -> Result<()> {
     let home = home(workspace).join(target);
     let (corpus, findings) = (home.join("corpus"), home.join("findings"));
-    for folder in [&corpus, &findings] {
+    let sown = home.join("seeds");
+    for folder in [&corpus, &findings, &sown] {
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    }
+    for folder in seeds {
+        sow(&workspace.root.join(folder), &sown).with_context(|| format!("making seeds of {folder}"))?;
     }
     let seconds = format!("-max_total_time={}", time.as_secs());
     let prefix = format!("-artifact_prefix={}/", text(&findings)?);
     let options = [seconds.as_str(), prefix.as_str(), LONGEST, "-print_final_stats=1", "-verbosity=0"];
     // The first folder is the one that new inputs are written to.
-    let folders = [text(&corpus)?].into_iter().chain(seeds.iter().copied());
+    let folders = [text(&corpus)?, text(&sown)?];
     let line = options.into_iter().chain(BOUNDS).chain(folders);
     // It ends by listing hundreds of words that it found useful, and misses sanitizers that nobody asked for.
     let tells =
@@ -119,6 +124,29 @@ fn fuzz(workspace: &Workspace, target: &str, program: &Path, seeds: &[&str], tim
         bail!("the target `{target}` has a finding");
     }
     Ok(())
+}
+
+/// Makes seeds of the fixtures in a folder: of one that lists the events of a stream that stream, of any other itself.
+fn sow(fixtures: &Path, sown: &Path) -> Result<()> {
+    for file in fs::read_dir(fixtures)? {
+        let file = file?.path();
+        let fixture = fs::read(&file)?;
+        let name = file.file_name().context("a file has a name")?;
+        fs::write(sown.join(name), stream_of(&fixture).unwrap_or(fixture))?;
+    }
+    Ok(())
+}
+
+/// The stream of a fixture that lists its events, with the byte at the end that says how it is cut.
+fn stream_of(fixture: &[u8]) -> Option<Vec<u8>> {
+    let fixture: Value = serde_json::from_slice(fixture).ok()?;
+    let events = fixture.get("stream")?.as_array()?;
+    let event = |event: &Value| match event {
+        Value::String(text) => format!("data: {text}\n\n"),
+        event => format!("data: {event}\n\n"),
+    };
+    let stream: String = events.iter().map(event).collect();
+    Some((stream + "data: [DONE]\n\n\n").into_bytes())
 }
 
 fn home(workspace: &Workspace) -> PathBuf {
@@ -136,6 +164,14 @@ mod tests {
             let error = time(refused).unwrap_err().to_string();
             assert!(error.ends_with(&format!("not `{refused}`")), "{error}");
         }
+    }
+
+    #[test]
+    fn a_seed_of_listed_events_is_their_stream() {
+        let fixture = br#"{"about": "x", "stream": [{"a": 1}, "[half"]}"#;
+        let seed = "data: {\"a\":1}\n\ndata: [half\n\ndata: [DONE]\n\n\n";
+        assert_eq!(stream_of(fixture).as_deref(), Some(seed.as_bytes()));
+        assert_eq!(stream_of(b"data: {}\n\n"), None);
     }
 
     #[test]

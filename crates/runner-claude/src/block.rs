@@ -215,8 +215,10 @@ fn take_string(raw: &mut Map<String, Value>, field: &str) -> String {
 
 /// What a block is that does not say so.
 fn likely_kind(raw: &Map<String, Value>) -> Option<&'static str> {
-    let fields = [("text", "text"), ("thinking", "thinking"), ("input", "tool_use")];
-    fields.into_iter().find_map(|(field, kind)| raw.contains_key(field).then_some(kind))
+    let has = |fields: &[&str]| fields.iter().all(|field| raw.contains_key(*field));
+    let kinds: [(&[&str], _); 3] =
+        [(&["text"], "text"), (&["thinking"], "thinking"), (&["id", "name", "input"], "tool_use")];
+    kinds.into_iter().find_map(|(fields, kind)| has(fields).then_some(kind))
 }
 
 /// The text of a field, or else this, which is put there.
