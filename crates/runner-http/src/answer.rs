@@ -107,7 +107,7 @@ struct Probe {
     fault: Option<Value>,
     /// Of RFC 9457, beside a status.
     title: Option<Value>,
-    /// Of z.ai, beside a code.
+    /// Of z.ai.
     msg: Option<Value>,
     status: Option<Value>,
     code: Option<Value>,
@@ -136,7 +136,7 @@ impl Probe {
     fn is_complaint(&self) -> bool {
         let says_something =
             |value: &Option<Value>| matches!(value, Some(Value::String(_) | Value::Array(_)));
-        says_something(&self.message) || says_something(&self.detail)
+        [&self.message, &self.detail, &self.msg].into_iter().any(says_something)
     }
 
     fn is_of_a_gateway(&self) -> bool {
@@ -149,6 +149,6 @@ impl Probe {
         };
         lists(&self.errors)
             || self.fault.as_ref().is_some_and(Value::is_object)
-            || (failed && (is_text(&self.title) || is_text(&self.msg)))
+            || (failed && is_text(&self.title))
     }
 }

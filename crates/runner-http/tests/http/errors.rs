@@ -303,6 +303,7 @@ async fn an_error_with_status_200_is_an_error() {
         (r#"{"fault":{"faultstring":"no","detail":{"errorcode":"policies.ratelimit"}}}"#, Server),
         (r#"{"type":"https://host/problem","title":"no","status":404}"#, NotFound),
         (r#"{"code":500,"msg":"no","success":false}"#, Server),
+        (r#"{"msg":"no"}"#, Server),
         (r#"[{"error":{"message":"no","code":404}}]"#, NotFound),
     ] {
         let error = refused("200 OK", "application/json", body).await;
