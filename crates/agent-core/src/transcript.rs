@@ -380,11 +380,11 @@ impl Raw {
 mod tests {
     use super::*;
 
-    fn call(id: &str) -> Item {
+    pub(super) fn call(id: &str) -> Item {
         Item::ToolCall(ToolCall { id: id.into(), name: "add".into(), arguments: "{}".into(), raw: None })
     }
 
-    fn output(id: &str) -> Item {
+    pub(super) fn output(id: &str) -> Item {
         Item::ToolOutput(ToolOutputItem::new(id, "add", "3"))
     }
 

@@ -327,8 +327,8 @@ impl TurnLoop {
         };
         let text = self.state.transcript.final_text();
         let Err(error) = format.admits_as_meant(&text) else {
-            let is_fenced = unfenced(&text) != text.trim();
-            self.state.answer = is_fenced.then(|| unfenced(&text).to_owned());
+            let inside = unfenced(&text);
+            self.state.answer = (inside != text.trim()).then(|| inside.to_owned());
             return Ok(());
         };
         let has_form = |part: &String| *part != text && format.admits_as_meant(part).is_ok();

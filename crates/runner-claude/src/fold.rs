@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::block::Block;
 use crate::conversation::paused;
-use crate::wire::{Counts, Delta, Event, Message, StopDetails};
+use crate::wire::{Counts, Delta, Event, Message, StopDetails, text_block};
 
 /// The most content blocks of one response. A model that has more to say is out of control.
 pub const MAX_CONTENT_BLOCKS: usize = 4096;
@@ -213,21 +213,14 @@ impl MessagesFold {
                 }
                 Ok(block.extend(delta))
             }
-            _ if is_text => {
-                let text = ("text".to_owned(), delta.text.into_string().into());
-                self.start(index, Map::from_iter([("type".to_owned(), "text".into()), text]))
-            }
-            Ok(_) => Ok(None),
-            Err(error) => Err(error),
+            Err(error) if !is_text => Err(error),
+            _ => self.start(index, text_block(delta.text.as_str())),
         }
     }
 
     /// The newest block with this index. Without an index it is the newest of all, also where only its start had none.
     fn block(&mut self, index: Option<u64>) -> Result<&mut Block, FoldError> {
-        let place = match index {
-            Some(index) => self.places.get(&index).copied(),
-            None => None,
-        };
+        let place = index.and_then(|index| self.places.get(&index).copied());
         let newest = self.blocks.len().checked_sub(1);
         place
             .or(newest.filter(|_| index.is_none() || self.is_unplaced))

@@ -111,6 +111,11 @@ pub(crate) struct Message {
     pub(crate) error: Option<Value>,
 }
 
+/// A text in the form of a block.
+pub(crate) fn text_block(text: &str) -> Map<String, Value> {
+    Map::from_iter([("type".to_owned(), "text".into()), ("text".to_owned(), text.into())])
+}
+
 /// The blocks of a message. A text in place of them is one block, and a place for one that is empty is none.
 fn content<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Map<String, Value>>>, D::Error> {
     struct Content;
@@ -123,14 +128,7 @@ fn content<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Map<String, 
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-            let block = |text| Map::from_iter([("type".into(), "text".into()), ("text".into(), text)]);
-            Ok(Some(
-                Some(text)
-                    .filter(|text| !text.is_empty())
-                    .map(|text| block(text.into()))
-                    .into_iter()
-                    .collect(),
-            ))
+            Ok(Some(if text.is_empty() { vec![] } else { vec![text_block(text)] }))
         }
 
         fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {

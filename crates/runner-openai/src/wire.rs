@@ -88,6 +88,14 @@ pub(crate) fn lenient<'a, T: Deserialize<'a> + Default>(json: &'a RawValue) -> T
     serde_json::from_str(json.get()).unwrap_or_default()
 }
 
+/// A place in a list, as a number or as text that is one. Anything else is none.
+pub(crate) fn place<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    let said: Option<&RawValue> = Deserialize::deserialize(from)?;
+    let text = said.map(|said| said.get().trim_matches('"').trim());
+    let with_point = |text: &str| text.parse().ok().filter(|place: &f64| place.fract() == 0.0);
+    Ok(text.and_then(|text| text.parse().ok().or_else(|| with_point(text).map(|place| place as i64))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -90,16 +90,9 @@ fn standing_of(said: &AssistantItem) -> Standing {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Raw, ToolCall, ToolOutputItem};
+    use super::super::Raw;
+    use super::super::tests::{call, output};
     use super::*;
-
-    fn call(id: &str) -> Item {
-        Item::ToolCall(ToolCall { id: id.into(), name: "add".into(), arguments: "{}".into(), raw: None })
-    }
-
-    fn output(id: &str) -> Item {
-        Item::ToolOutput(ToolOutputItem::new(id, "add", "3"))
-    }
 
     fn standing(standing: Standing, text: &str) -> Item {
         let raw = Raw::new("test", text.into()).with_standing(standing);

@@ -6,10 +6,9 @@ use agentexec_agent_core::transcript::{AssistantItem, Item, Raw, Standing};
 use agentexec_agent_core::{
     Agent, AgentErrorKind, Finish, LoopState, OnMaxTurns, OutputFormat, Step, Transcript, TurnLoop, TurnRules,
 };
-use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::json;
 
+use crate::output::{BAD, GOOD, Total};
 use crate::support::{QUESTION, Scene, add, play};
 
 fn said(standing: Standing, text: &str) -> Item {
@@ -46,14 +45,6 @@ async fn of_several_messages_the_last_is_the_answer_and_a_remark_is_none() {
         assert!(matches!(seen.kind(), AgentErrorKind::Truncated { partial } if partial == answer));
     }
 }
-
-#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
-struct Total {
-    total: i64,
-}
-
-const GOOD: &str = r#"{"total": 3}"#;
-const BAD: &str = r#"{"total": "three"}"#;
 
 fn adder() -> Agent {
     Agent::new("Adder").output::<Total>()

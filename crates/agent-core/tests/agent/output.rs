@@ -14,12 +14,12 @@ use serde_json::json;
 use crate::support::{Scene, add, adding, play, play_with_fallback, said};
 
 #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
-struct Total {
-    total: i64,
+pub(crate) struct Total {
+    pub(crate) total: i64,
 }
 
-const GOOD: &str = r#"{"total": 3}"#;
-const BAD: &str = r#"{"total": "three"}"#;
+pub(crate) const GOOD: &str = r#"{"total": 3}"#;
+pub(crate) const BAD: &str = r#"{"total": "three"}"#;
 
 fn adder() -> Agent {
     Agent::new("Adder").tool(add()).output::<Total>()

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::shapes::{Few, object};
-use crate::wire::{Text, lenient};
+use crate::wire::{Text, lenient, place};
 
 /// One event of the stream (`chat.completion.chunk`) or the whole answer (`chat.completion`).
 #[derive(Debug, Deserialize)]
@@ -30,8 +30,7 @@ pub(super) struct Chunk<'a> {
 impl<'a> Chunk<'a> {
     /// The error that it reports. One that says nothing, beside a part of an answer, is none.
     pub(super) fn error(&self) -> Option<&'a RawValue> {
-        let is_answer = self.choices.is_some() || self.usage.is_some();
-        self.error.filter(|error| !is_answer || says_something(error))
+        self.error.filter(|error| self.is_foreign() || says_something(error))
     }
 
     /// Whether this holds no part of an answer.
@@ -78,13 +77,6 @@ fn says_something(error: &RawValue) -> bool {
     }
 
     !serde_json::from_str(error.get()).is_ok_and(|error| is_blank(&error))
-}
-
-/// The index of a choice or of a call: a number, also as one with a fraction or as text. Anything else is none.
-fn place<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
-    let place = Text::deserialize(from)?.0.trim().parse().ok();
-    // The cast ends at the bounds.
-    Ok(place.filter(|place: &f64| place.is_finite()).map(|place| place as i64))
 }
 
 /// A piece of the assistant's message, or the whole. The role is not read: it is always the assistant.

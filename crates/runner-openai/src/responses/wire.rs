@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::MAX_OUTPUT_ITEMS;
-use crate::wire::{Text, lenient};
+use crate::wire::{Text, lenient, place};
 
 /// The types of event that are read. Others are skipped, whatever their fields hold.
 const KNOWN: [&str; 16] = [
@@ -70,14 +70,6 @@ pub(super) struct Event<'a> {
 struct Named<'a> {
     #[serde(rename = "type", borrow)]
     kind: Option<Text<'a>>,
-}
-
-/// A place, as a number or as text that is one. Anything else is none.
-fn place<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
-    let said: Option<&RawValue> = Deserialize::deserialize(from)?;
-    let text = said.map(|said| said.get().trim_matches('"').trim());
-    let with_point = |text: &str| text.parse().ok().filter(|place: &f64| place.fract() == 0.0);
-    Ok(text.and_then(|text| text.parse().ok().or_else(|| with_point(text).map(|place| place as i64))))
 }
 
 impl<'a> Event<'a> {
